@@ -1,0 +1,333 @@
+"""Checks of what the notebooks' own tests cannot see. `python .ci/checks.py` runs all, `--help` tells the rest."""
+import argparse
+import ast
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tokenize
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NBS = ROOT/"nbs"
+PACKAGE = ROOT/"vljepa"
+MAX_BYTES = 2_000_000  # of a notebook; a page that is heavier loads slowly and makes the repository grow
+TEST_COMMAND = re.compile(r"<!-- test command -->\s*```bash\n(.+?)\n```", re.S)
+# What smalldocs says of keys that are there for nbdev and real Quarto; nothing to mend.
+EXPECTED_NOTES = re.compile(r"execute\.enabled is ignored|\S+: output-file is not read|\d+ page\(s\)")
+
+
+NOTHING = {"cells": []}  # stands for a notebook that is not there
+
+
+# Reading the book
+
+def notebooks():
+    "Every notebook of the book by name."
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(NBS.glob("*.ipynb"))}
+
+def sources(nb, kind):
+    "The text of all cells of one kind, `code` or `markdown`."
+    return ["".join(cell["source"]) for cell in nb["cells"] if cell["cell_type"] == kind]
+
+def prose(nb):
+    "All markdown of a notebook."
+    return "\n\n".join(sources(nb, "markdown"))
+
+def table(text):
+    "Rows of the markdown tables in `text`, each a list of cells, without headers' rulers."
+    rows = [re.split(r"\s*\|\s*", line.strip()[1:-1].strip()) for line in text.splitlines() if line.startswith("|")]
+    return [row for row in rows if not set("".join(row)) <= set("-:")]
+
+def chapter_order():
+    "Names of the exported modules in the order of their chapters."
+    exported = {name: re.search(r"^#\| *default_exp +(\w+)", "\n".join(sources(nb, "code")), re.M)
+                for name, nb in notebooks().items()}
+    return [found[1] for found in exported.values() if found]
+
+def own_files():
+    "Every text file that is or could be committed."
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
+                            capture_output=True, check=True).stdout.decode().split("\0")
+    for name in filter(None, listed):
+        path = ROOT/name
+        if path.is_file() and b"\0" not in (content := path.read_bytes())[:8192]:
+            yield name, content.decode("utf-8", errors="replace")
+
+def tool(name, *args, cwd=ROOT):
+    "Run a command of this environment; return its exit status and what it printed."
+    command = shutil.which(name, path=str(Path(sys.executable).parent)) or name
+    done = subprocess.run([command, *args], cwd=cwd, capture_output=True, text=True, encoding="utf-8")
+    return done.returncode, done.stdout + done.stderr
+
+def changed_by(folder, *command):
+    "Names of the files in `folder` that a command adds, removes or changes."
+    state = lambda: {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    before = state()
+    status, said = tool(*command)
+    after = state()
+    if status: return [f"{command[0]} failed: {said.strip()[-2000:]}"]
+    return [str(p.relative_to(ROOT)) for p in sorted(before.keys() | after.keys()) if before.get(p) != after.get(p)]
+
+
+def undocumented(function, commented):
+    "Parameters of a function, and `return`, whose line has no comment; `commented` are the lines that have one."
+    args = function.args
+    named = [*args.posonlyargs, *args.args, *args.kwonlyargs, *filter(None, (args.vararg, args.kwarg))]
+    missing = [arg.arg for arg in named if arg.arg not in ("self", "cls") and arg.lineno not in commented]
+    own = [node for node in ast.walk(function) if isinstance(node, ast.Return) and node.value]
+    if function.returns: own = [] if function.returns.end_lineno in commented else own
+    return missing + ["return"] * bool(own)
+
+def public_functions(tree):
+    "Public functions and methods of a module with their names; not methods that only fill in a base class's."
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    methods = lambda node: {f.name: f for f in node.body if isinstance(f, ast.FunctionDef)}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef): yield node.name, node
+        if not isinstance(node, ast.ClassDef) or node.name.startswith("_"): continue
+        bases = [classes[base.id] for base in node.bases if getattr(base, "id", None) in classes]
+        inherited = {name for base in bases for name in methods(base)}
+        for name, function in methods(node).items():
+            if name not in inherited - {"__init__"}: yield f"{node.name}.{name}", function
+
+
+# README
+
+def make_readme():
+    "The text of README.md: the home page as markdown, with links that work from the top folder."
+    import nbformat
+    from nbconvert import MarkdownExporter
+    nb = nbformat.read(NBS/"index.ipynb", as_version=4)
+    nb.metadata["language_info"] = {"name": "python"}  # colours the code
+    nb.cells = [cell for cell in nb.cells if not re.match(r"#\| *hide\b", cell.source)]
+    for cell in nb.cells:
+        if cell.cell_type == "code": cell.source = re.sub(r"^#\|.*\n?", "", cell.source, flags=re.M)
+    text, resources = MarkdownExporter().from_notebook_node(nb)
+    if resources.get("outputs"):
+        raise ValueError("nbs/index.ipynb draws a figure; save it in nbs/images and link to it, as README.md must.")
+    text = re.sub(r"\]\((?!https?:|#)", "](nbs/", text)
+    text = re.sub(r"\n{3,}", "\n\n", text).strip()
+    origin = "<!-- Made from nbs/index.ipynb by `python .ci/checks.py --write-readme`: edit the notebook. -->"
+    return f"{origin}\n\n{text}\n"
+
+def oldest():
+    "The lower bounds of the requirements, as a constraints file for pip."
+    from configparser import ConfigParser
+    config = ConfigParser(delimiters=["="])
+    config.read(ROOT/"settings.ini", encoding="utf-8")
+    return config["DEFAULT"]["requirements"].replace(">=", "==").replace(" ", "\n")
+
+def test_command():
+    "The second command of README.md, which installs the project and runs all its tests."
+    found = TEST_COMMAND.findall((ROOT/"README.md").read_text(encoding="utf-8"))
+    if len(found) != 1: raise ValueError(f"README.md has {len(found)} test commands; there must be exactly one.")
+    return found[0]
+
+
+# The checks: each returns a list of problems, one line each
+
+def exported_modules_match():
+    "`nbdev_export` changes nothing: every module is what its notebook says."
+    return [f"{p} differs from its notebook: run nbdev_export" for p in changed_by(PACKAGE, "nbdev_export")]
+
+def notebooks_are_clean():
+    "`nbdev_clean` changes nothing: no execution counts, no stray metadata."
+    return [f"{p} is not clean: run nbdev_clean" for p in changed_by(NBS, "nbdev_clean")]
+
+def readme_is_in_step():
+    "README.md is what `--write-readme` would write, and holds one test command."
+    test_command()
+    same = (ROOT/"README.md").read_text(encoding="utf-8") == make_readme()
+    return [] if same else ["README.md differs from nbs/index.ipynb: run python .ci/checks.py --write-readme"]
+
+def outputs_are_saved():
+    "A notebook with code has outputs, and none of them is an error."
+    problems = []
+    for name, nb in notebooks().items():
+        code = [cell for cell in nb["cells"] if cell["cell_type"] == "code" and "".join(cell["source"]).strip()]
+        outputs = [out for cell in code for out in cell["outputs"]]
+        if code and not outputs: problems.append(f"{name} has no saved outputs: run it before you commit")
+        problems += [f"{name} shows an error: {out['ename']}: {out['evalue'][:100]}"
+                     for out in outputs if out["output_type"] == "error"]
+    return problems
+
+def notebooks_are_light():
+    "No notebook is larger than 2 MB."
+    return [f"{path.name} has {path.stat().st_size:,} bytes, more than {MAX_BYTES:,}: make its figures smaller"
+            for path in NBS.glob("*.ipynb") if path.stat().st_size > MAX_BYTES]
+
+def no_machine_paths():
+    "No file names a folder of the machine that it was written on."
+    machine = re.compile(r"(?<![\w.~$])/(?:work|farm|root|home/\w+|Users/\w+|tmp/bash_jobs)/")
+    return [f"{name}: {text[max(0, hit.start() - 30):hit.end() + 30]!r}" for name, text in own_files()
+            for hit in [machine.search(text)] if hit]
+
+def figures_have_alt_text():
+    "Every figure with a caption, and every image in the prose, says in words what it shows."
+    problems = []
+    for name, nb in notebooks().items():
+        for code in sources(nb, "code"):
+            if re.search(r"^#\| *fig-cap:", code, re.M) and not re.search(r"^#\| *fig-alt: *\S", code, re.M):
+                problems.append(f"{name}: a figure without fig-alt: {code.splitlines()[0]}")
+        bare = re.findall(r"!\[\s*\]\([^)]*\)", prose(nb))
+        problems += [f"{name}: an image without alt text: {image}" for image in bare]
+    return problems
+
+def papers_are_in_the_bibliography():
+    "Every arXiv link of the notebooks has its entry in nbs/references.bib."
+    known = set(re.findall(r"eprint\s*=\s*\{([\d.]+)\}", (NBS/"references.bib").read_text(encoding="utf-8")))
+    linked = {(name, paper) for name, nb in notebooks().items()
+              for paper in re.findall(r"arxiv\.org/(?:abs|pdf|html)/(\d{4}\.\d{4,5})", prose(nb))}
+    return [f"{name} links to arXiv {paper}, which is not in references.bib" for name, paper in sorted(linked)
+            if paper not in known]
+
+def titles_are_whole():
+    "Every notebook begins with a title and a summary of one line; nbdev shows no more than one."
+    return [f"{name} must begin with a cell of '# Title', an empty line and '> summary' on one line"
+            for name, nb in notebooks().items()
+            if not re.fullmatch(r"# .+\n\n> .+\n*", "".join(nb["cells"][0]["source"]))]
+
+def imports_stand_alone():
+    "A cell that imports does nothing else: building the site executes it, work and all."
+    problems = []
+    for name, nb in notebooks().items():
+        for code in sources(nb, "code"):
+            if re.search(r"^(#\| *(exports?|exporti|eval: *false)\b|%%)", code, re.M): continue
+            lines = [line for line in code.splitlines() if not line.lstrip().startswith(("%", "!"))]
+            nodes = list(ast.walk(ast.parse("\n".join(lines))))
+            has = lambda *kinds: any(isinstance(node, kinds) for node in nodes)
+            if has(ast.Import, ast.ImportFrom) and has(ast.Expr, ast.Assign):
+                problems.append(f"{name}: imports and other code in one cell: {code.strip().splitlines()[-1]}")
+    return problems
+
+def modules_walk_down():
+    "A module imports only from modules of earlier chapters."
+    order, problems = chapter_order(), []
+    for position, module in enumerate(order):
+        text = (PACKAGE/f"{module}.py").read_text(encoding="utf-8")
+        used = set(re.findall(r"^\s*from (?:\.|vljepa\.)(\w+) import", text, re.M))
+        problems += [f"vljepa/{module}.py imports {name}, which no earlier chapter exports" for name in sorted(used)
+                     if name not in order[:position]]
+    return problems
+
+def public_names_are_documented():
+    "Every public name has a docstring, and every parameter, return value and field a comment that says what it is."
+    problems = []
+    for module in chapter_order():
+        text = (PACKAGE/f"{module}.py").read_text(encoding="utf-8")
+        tree = ast.parse(text)
+        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+        commented = {token.start[0] for token in tokens if token.type == tokenize.COMMENT}
+        for name, function in public_functions(tree):
+            own = name.split(".")[-1]
+            if own.startswith("_") and own != "__init__": continue
+            missing = undocumented(function, commented)
+            if own != "__init__" and not ast.get_docstring(function): missing.append("docstring")
+            if missing: problems.append(f"vljepa/{module}.py, {name}: not documented: {', '.join(missing)}")
+        for node in tree.body:
+            if not isinstance(node, ast.ClassDef) or node.name.startswith("_"): continue
+            fields = [f.target.id for f in node.body if isinstance(f, ast.AnnAssign) and f.end_lineno not in commented]
+            missing = fields + ["docstring"] * (not ast.get_docstring(node))
+            if missing: problems.append(f"vljepa/{module}.py, {node.name}: not documented: {', '.join(missing)}")
+    return problems
+
+def import_is_light():
+    "`import vljepa` alone loads none of the heavy packages."
+    heavy = "{'torch', 'numpy', 'transformers', 'timm', 'matplotlib'}"
+    status, said = tool(sys.executable, "-c", f"import sys, vljepa; print(sorted({heavy} & set(sys.modules)))")
+    return [] if said.strip() == "[]" else [f"import vljepa loads {said.strip()}"]
+
+def sidebar_is_complete():
+    "Every notebook has its place in the sidebar of the site."
+    sidebar = (ROOT/"_quarto.yml").read_text(encoding="utf-8").partition("sidebar:")[2]
+    listed = set(re.findall(r"(\w+)\.ipynb", sidebar))
+    return [f"{name}.ipynb is not in the sidebar of _quarto.yml" for name in notebooks() if name not in listed]
+
+def reading_times_agree():
+    "The home page promises the reading time that each chapter states."
+    books, problems = notebooks(), []
+    for row in table(prose(books["index"])):
+        link = re.search(r"\((\w+)\.ipynb\)", row[0])
+        if not link or not row[-1].isdigit(): continue
+        stated = re.search(r"[Rr]eading time:? (?:about )?(\d+) minutes", prose(books.get(link[1], NOTHING)))
+        said = stated[1] if stated else "nothing"
+        if said != row[-1]: problems.append(f"index says {row[-1]} minutes for {link[1]}, the chapter {said}")
+    return problems
+
+def glossary_is_true():
+    "Each term of the glossary is used in the chapter that its row links to."
+    books, problems = notebooks(), []
+    for row in table(prose(books["glossary"])):
+        link = re.search(r"\((\w+)\.ipynb\)", row[-1])
+        if not link: continue
+        words = re.split(r", | or ", re.sub(r"[`*]", "", row[0]).lower())
+        text = " ".join(re.sub("[`*]", "", prose(books.get(link[1], NOTHING))).lower().split())
+        if not any(word in text for word in words): problems.append(f"glossary: {link[1]} does not use the term {row[0]}")
+    return problems
+
+def notation_is_true():
+    "Each name in the last column of the notation page's tables stands in some module."
+    code = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("*.py"))
+    names = {name for row in table(prose(notebooks()["notation"])) for name in re.findall(r"`(\w+)`", row[-1])}
+    unused = [name for name in sorted(names) if not re.search(rf"\b{name}\b", code)]
+    return [f"notation: no module uses the name {name}" for name in unused]
+
+def site_renders():
+    "The site builds from the notebooks, and none of its links is broken."
+    # nbdev_proc_nbs would first install Quarto; this is the part of it that makes the pages.
+    from nbdev.quarto import proc_nbs, refresh_quarto_yml
+    settings = NBS/"nbdev.yml"
+    before = settings.read_text(encoding="utf-8") if settings.exists() else None
+    refresh_quarto_yml()
+    problems = [] if settings.read_text(encoding="utf-8") == before else ["nbs/nbdev.yml differed from settings.ini"]
+    proc_nbs(n_workers=2, force=True)
+    status, said = tool("smalldocs", "render", "--quiet", "_proc")
+    if status: problems.append(f"smalldocs render: {said.strip()[-2000:]}")
+    status, said = tool("smalldocs", "check", "_proc")
+    return problems + [f"smalldocs check: {line}" for line in said.splitlines() if not EXPECTED_NOTES.match(line)]
+
+
+CHECKS = [exported_modules_match, notebooks_are_clean, readme_is_in_step, outputs_are_saved, notebooks_are_light,
+          no_machine_paths, figures_have_alt_text, papers_are_in_the_bibliography, titles_are_whole,
+          imports_stand_alone, modules_walk_down,
+          public_names_are_documented, import_is_light, sidebar_is_complete, reading_times_agree, glossary_is_true,
+          notation_is_true, site_renders]
+
+def run(checks):
+    "Run some checks, print what each finds and how long it took; return the number that failed."
+    failed = 0
+    for check in checks:
+        start = time.perf_counter()
+        try: problems = check()
+        except Exception as error: problems = [f"{type(error).__name__}: {error}"]
+        failed += bool(problems)
+        print(f"{'FAILED' if problems else 'ok':6} {check.__name__} ({time.perf_counter() - start:.1f} s)", flush=True)
+        for problem in problems: print(f"       - {problem}", flush=True)
+    print(f"checks: {len(checks) - failed} passed, {failed} failed")
+    return failed
+
+def main():
+    "The command line."
+    listing = "\n".join(f"  {check.__name__:32} {check.__doc__}" for check in CHECKS)
+    parser = argparse.ArgumentParser(description=__doc__, epilog=f"the checks:\n{listing}",
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="check", help="run only these; all when none is named")
+    parser.add_argument("--write-readme", action="store_true", help="write README.md from nbs/index.ipynb")
+    parser.add_argument("--test-command", action="store_true", help="print the test command of README.md")
+    parser.add_argument("--oldest", action="store_true", help="print the oldest versions that the requirements allow")
+    args = parser.parse_args()
+    known = {check.__name__: check for check in CHECKS}
+    if unknown := [name for name in args.names if name not in known]:
+        parser.error(f"no check is called {unknown[0]}; choose from {', '.join(known)}")
+    if args.test_command: return print(test_command())
+    if args.oldest: return print(oldest())
+    if args.write_readme:
+        return (ROOT/"README.md").write_text(make_readme(), encoding="utf-8", newline="\n") and None
+    sys.exit(run([known[name] for name in args.names] or CHECKS) > 0)
+
+if __name__ == "__main__": main()
