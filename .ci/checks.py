@@ -3,11 +3,11 @@ import argparse
 import ast
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import tokenize
 from pathlib import Path
@@ -19,7 +19,6 @@ MAX_BYTES = 2_000_000  # of a notebook; a page that is heavier loads slowly and 
 TEST_COMMAND = re.compile(r"<!-- test command -->\s*```bash\n(.+?)\n```", re.S)
 # What smalldocs says of keys that are there for nbdev and real Quarto; nothing to mend.
 EXPECTED_NOTES = re.compile(r"execute\.enabled is ignored|\S+: output-file is not read|\d+ page\(s\)")
-
 
 NOTHING = {"cells": []}  # stands for a notebook that is not there
 
@@ -72,7 +71,6 @@ def changed_by(folder, *command):
     after = state()
     if status: return [f"{command[0]} failed: {said.strip()[-2000:]}"]
     return [str(p.relative_to(ROOT)) for p in sorted(before.keys() | after.keys()) if before.get(p) != after.get(p)]
-
 
 def undocumented(function, commented):
     "Parameters of a function, and `return`, whose line has no comment; `commented` are the lines that have one."
@@ -294,9 +292,8 @@ def site_renders():
 
 CHECKS = [exported_modules_match, notebooks_are_clean, readme_is_in_step, outputs_are_saved, notebooks_are_light,
           no_machine_paths, figures_have_alt_text, papers_are_in_the_bibliography, titles_are_whole,
-          imports_stand_alone, modules_walk_down,
-          public_names_are_documented, import_is_light, sidebar_is_complete, reading_times_agree, glossary_is_true,
-          notation_is_true, site_renders]
+          imports_stand_alone, modules_walk_down, public_names_are_documented, import_is_light, sidebar_is_complete,
+          reading_times_agree, glossary_is_true, notation_is_true, site_renders]
 
 def run(checks):
     "Run some checks, print what each finds and how long it took; return the number that failed."
@@ -324,10 +321,10 @@ def main():
     known = {check.__name__: check for check in CHECKS}
     if unknown := [name for name in args.names if name not in known]:
         parser.error(f"no check is called {unknown[0]}; choose from {', '.join(known)}")
-    if args.test_command: return print(test_command())
-    if args.oldest: return print(oldest())
-    if args.write_readme:
-        return (ROOT/"README.md").write_text(make_readme(), encoding="utf-8", newline="\n") and None
-    sys.exit(run([known[name] for name in args.names] or CHECKS) > 0)
+    os.chdir(ROOT)  # nbdev looks for settings.ini from here
+    if args.test_command: print(test_command())
+    elif args.oldest: print(oldest())
+    elif args.write_readme: (ROOT/"README.md").write_text(make_readme(), encoding="utf-8", newline="\n")
+    else: sys.exit(run([known[name] for name in args.names] or CHECKS) > 0)
 
 if __name__ == "__main__": main()

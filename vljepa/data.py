@@ -350,7 +350,8 @@ def fetch(
             total = start + int(length) if length else None
             with open(part, "r+b" if part.exists() else "wb") as file, \
                  tqdm(desc=path.name, total=total, initial=start, unit="B", unit_scale=True) as bar:
-                file.seek(start), file.truncate()
+                file.truncate(start)
+                file.seek(start)
                 while piece := reply.read(1 << 20): bar.update(file.write(piece))
     except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
         raise ConnectionError(f"cannot download {url} ({error}): check network and address") from error
