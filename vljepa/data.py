@@ -235,7 +235,7 @@ def image_transform(
 # %% ../nbs/02_data.ipynb #c045
 def word_tokenizer(
     words: list[str],  # the vocabulary; whatever it cannot spell becomes [UNK]
-):  # a `BertTokenizerFast`
+) -> Callable:  # a transformers `BertTokenizerFast`
     "A BERT tokenizer for a small vocabulary, needing no download."
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertTokenizerFast  # here, because it takes seconds to import

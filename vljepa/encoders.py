@@ -206,12 +206,15 @@ def find_bert(
     return source, config, tokenizer
 
 @contextmanager
-def _quiet():
-    "Keep transformers from listing the weights that are not used; missing ones are an error in `load_bert`."
-    verbosity = transformers.logging.get_verbosity()
+def _quiet(bar: bool):
+    "No list of the weights that are not used (missing ones are an error in `load_bert`); without `bar` no progress bar."
+    verbosity, shown = transformers.logging.get_verbosity(), transformers.logging.is_progress_bar_enabled()
     transformers.logging.set_verbosity_error()
+    if not bar: transformers.logging.disable_progress_bar()
     try: yield
-    finally: transformers.logging.set_verbosity(verbosity)
+    finally:
+        transformers.logging.set_verbosity(verbosity)
+        if shown: transformers.logging.enable_progress_bar()
 
 def load_bert(
     name: str | Path, # as in `find_bert`
@@ -224,7 +227,7 @@ def load_bert(
     options = dict(add_pooling_layer=False) if has_pooler else {}
     if not pretrained: return cls(config, **options), tokenizer
     try:
-        with _quiet():
+        with _quiet(bar=not Path(source).is_dir()):  # a download shows its progress
             model, info = cls.from_pretrained(source, config=config, output_loading_info=True, **options)
     except Exception as error:
         raise OSError(f"The weights of {name} cannot be loaded ({_reason(error)}): check the folder or the "

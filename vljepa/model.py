@@ -7,7 +7,7 @@ __all__ = ['PRESETS', 'VLJEPAConfig', 'VLJEPA']
 
 # %% ../nbs/08_model.ipynb #c003
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 import torch
 from torch import Tensor, nn

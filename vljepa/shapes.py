@@ -47,7 +47,7 @@ SHAPES = dict(circle=_circle, square=_square, triangle=_triangle, diamond=_diamo
 # %% ../nbs/01_shapes.ipynb #c013
 COLORS = dict(red=(214, 39, 40), orange=(255, 140, 0), yellow=(250, 220, 40), green=(44, 160, 44),
               cyan=(40, 200, 220), blue=(31, 80, 200), purple=(140, 60, 180), black=(25, 25, 25))
-SIZES = dict(small=.10, large=.155)  # half the width of the object, as a share of the image
+SIZES = dict(small=.115, large=.16)  # half the width of the object, as a share of the image
 PLACES = {(0, 0): "top left", (0, 1): "top", (0, 2): "top right",
           (1, 0): "left", (1, 1): "center", (1, 2): "right",
           (2, 0): "bottom left", (2, 1): "bottom", (2, 2): "bottom right"}
@@ -65,14 +65,17 @@ class Thing:
 
     @property
     def name(self) -> str:  # such as "small red star"
+        "Size, colour and shape."
         return f"{self.size} {self.color} {self.shape}"
 
     @property
     def place(self) -> str:  # such as "top right"
+        "The cell in words."
         return PLACES[self.row, self.col]
 
     @property
     def where(self) -> str:  # such as "at the top right"
+        "The cell in words, with a preposition."
         return f"{'in' if self.place == 'center' else 'at'} the {self.place}"
 
 # %% ../nbs/01_shapes.ipynb #c016
@@ -85,7 +88,7 @@ def sample_things(
     count, things = rng.integers(1, max_objects + 1), []
     for cell in rng.permutation(9)[:count].tolist():
         size = str(rng.choice(list(SIZES)))
-        jitter = 1/8 if occlusion else min(.03, 1/6 - SIZES[size])
+        jitter = 1/8 if occlusion else min(.015, 1/6 - SIZES[size])
         dy, dx = rng.uniform(-jitter, jitter, 2).tolist()
         shape, color = str(rng.choice(list(SHAPES))), str(rng.choice(list(COLORS)))
         row, col = divmod(cell, 3)

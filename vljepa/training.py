@@ -7,8 +7,8 @@ __all__ = ['TRAIN_PRESETS', 'BASELINES', 'CAPTIONS', 'TrainConfig', 'seeded', 'E
            'make_loaders', 'make_mask', 'pick_precision', 'param_groups', 'cosine_ramp', 'learning_rate',
            'latent_means', 'baselines', 'skill', 'caption_latents', 'evaluate', 'summarize', 'format_table',
            'save_checkpoint', 'load_checkpoint', 'write_json', 'write_config', 'read_config', 'Metrics', 'read_metrics',
-           'StopSignal', 'mean_loss', 'provenance', 'plot_run', 'plot_examples', 'format_report', 'Trainer',
-           'make_parser', 'newest_unfinished', 'resolve_run', 'vljepa_train']
+           'StopSignal', 'mean_loss', 'provenance', 'save_figure', 'plot_run', 'plot_examples', 'format_report',
+           'Trainer', 'make_parser', 'newest_unfinished', 'resolve_run', 'vljepa_train']
 
 # %% ../nbs/09_training.ipynb #c003
 import argparse
@@ -154,7 +154,7 @@ def make_loaders(
 def make_mask(
     config: TrainConfig,  # Names kind and share
     grid: tuple[int, int],  # Rows and columns of the patch grid
-): # A masker from chapter 03
+): # A masker of chapter 03: `masker(batch_size, generator) -> Mask`
     "The masker that a configuration names."
     return MASKS[config.mask](grid) if config.mask == "multiblock" else MASKS[config.mask](grid, config.share)
 
@@ -359,7 +359,9 @@ class Metrics:
         with open(path, "w", newline="", encoding="utf-8") as f:
             writer = csv.DictWriter(f, self.columns); writer.writeheader(); writer.writerows(rows)
 
-    def write(self, **row):
+    def write(self,
+        **row,  # Column names and values
+    ):
         "Append one row; columns that are not named stay empty."
         short = {k: f"{float(v):.6g}" if isinstance(v, float | Tensor) else v for k, v in row.items()}
         with open(self.path, "a", newline="", encoding="utf-8") as f: csv.DictWriter(f, self.columns).writerow(short)
@@ -404,6 +406,13 @@ def provenance() -> dict[str, str]: # Names and values
                 gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else "none")
 
 # %% ../nbs/09_training.ipynb #c054
+def save_figure(
+    fig: plt.Figure,  # Any figure
+    path: Path,  # PNG file
+):
+    "Save a figure and close it."
+    fig.savefig(path, dpi=110, bbox_inches="tight"); plt.close(fig)
+
 def plot_run(
     run: Path,  # Run folder with metrics.csv
 ) -> plt.Figure:  # Cosine on held-out images by step
@@ -446,7 +455,7 @@ def plot_examples(
             shown = axes[r, i].imshow(kind[i], vmin=0, vmax=1, cmap="viridis"); axes[r, i].set(xticks=[], yticks=[])
         axes[r, 0].set_ylabel(names[r], fontsize=8)
     for i in range(n): axes[0, i].set_title(textwrap.fill(batch.captions[i], 26), fontsize=6)
-    fig.colorbar(shown, ax=axes[2:].tolist(), shrink=.7, label="cosine with the target")
+    fig.colorbar(shown, ax=axes[2:].ravel().tolist(), shrink=.7, label="cosine with the target")
     return fig
 
 # %% ../nbs/09_training.ipynb #c056
@@ -548,28 +557,35 @@ class Trainer:
                 if stop.asked: raise KeyboardInterrupt(f"stopped and saved at step {self.step}; add --resume to go on")
         return self.finish(time.time() - start)
 
-    def report_broken(self, batch: Batch):
+    def report_broken(self,
+        batch: Batch,  # May list files that could not be read
+    ):
         "Say once which images cannot be read."
         for path in sorted(set(batch.broken) - self.broken): tqdm.write(f"skipped an image that cannot be read: {path}")
         self.broken |= set(batch.broken)
 
-    def measure(self, images: int = 0) -> dict[str, dict[str, float]]:
+    def measure(self,
+        images: int = 0,  # Stop after so many validation images; 0 takes all
+    ) -> dict[str, dict[str, float]]:  # From `summarize`
         "Evaluate on held-out images, fixed masks and three kinds of caption."
         self.model.eval()
         with self.accelerator.autocast(): return summarize(evaluate(self.model, self.val, self.bank, self.means, images))
 
-    def quick_look(self) -> dict[str, float]:
+    def quick_look(self) -> dict[str, float]: # Name -> mean cosine
         "Cosines on 256 images, for the learning curve."
         return {name: row["cosine"] for name, row in self.measure(256).items()}
 
-    def finish(self, seconds: float) -> dict[str, dict[str, float]]:
+    def finish(self,
+        seconds: float,  # How long this process trained
+    ) -> dict[str, dict[str, float]]:  # From `summarize`
         "The full evaluation, written to the run folder."
-        table, batch = self.measure(), next(b for b in self.val if len(b)).to(self.accelerator.device)
-        result = dict(table=table, seed=self.config.seed, steps=self.step, seconds=round(seconds, 1), held_out=len(self.val.dataset),
+        table, c = self.measure(), self.config
+        batch = next(batch for batch in self.val if len(batch)).to(self.accelerator.device)
+        result = dict(table=table, seed=c.seed, steps=self.step, seconds=round(seconds, 1), held_out=len(self.val.dataset),
                       trained_parameters=sum(p.numel() for p in self.model.parameters() if p.requires_grad),
                       broken_images=sorted(self.broken), provenance=provenance())
-        for name, draw in dict(curve=lambda: plot_run(self.run), examples=lambda: plot_examples(self.model, batch, self.bank(range(len(batch))).to(batch.images.device))).items():
-            fig = draw(); fig.savefig(self.run/f"{name}.png", dpi=110); plt.close(fig)
+        save_figure(plot_run(self.run), self.run/"curve.png")
+        save_figure(plot_examples(self.model, batch, self.bank(range(len(batch))).to(batch.images.device)), self.run/"examples.png")
         (self.run/"report.md").write_text(format_report(self.run, result), encoding="utf-8")
         write_json(self.run/"results.json", result)
         return table
