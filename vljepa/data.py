@@ -418,7 +418,7 @@ def friendly_errors(
     @functools.wraps(command)
     def run(*args, **kwargs):
         try: return command(*args, **kwargs)
-        except (ValueError, OSError, KeyboardInterrupt) as error:
+        except (ValueError, OSError, FloatingPointError, KeyboardInterrupt) as error:
             if os.environ.get("VLJEPA_TRACEBACK"): raise
             sys.exit(f"{command.__name__}: {' '.join(str(error).split()) or 'interrupted'}")
     return run

@@ -6,7 +6,7 @@
 __all__ = ['gather_tokens', 'encode_patches', 'find_folder', 'check_vit', 'create_vit', 'set_image_size', 'load_vit_weights',
            'download_vit', 'VisionEncoder', 'find_bert', 'load_bert', 'TextEncoder', 'freeze', 'is_frozen']
 
-# %% ../nbs/04_encoders.ipynb #c004
+# %% ../nbs/04_encoders.ipynb #c005
 import difflib
 import inspect
 import json
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from .data import image_transform
 
-# %% ../nbs/04_encoders.ipynb #c016
+# %% ../nbs/04_encoders.ipynb #c017
 def gather_tokens(
     x: Tensor, # tokens [B, N, D]
     idx: Tensor, # which tokens of each sample to take, [B, M] int64
@@ -36,7 +36,7 @@ def gather_tokens(
         raise ValueError(f"gather_tokens got {len(x)} samples, but indices for {len(idx)}: give as many.")
     return x.gather(1, idx.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 
-# %% ../nbs/04_encoders.ipynb #c019
+# %% ../nbs/04_encoders.ipynb #c020
 def encode_patches(
     vit: VisionTransformer, # from timm
     images: Tensor, # normalised images [B, 3, H, W]
@@ -50,7 +50,7 @@ def encode_patches(
     for block in vit.blocks: x = block(x)
     return vit.norm(x)[:, P:]
 
-# %% ../nbs/04_encoders.ipynb #c034
+# %% ../nbs/04_encoders.ipynb #c035
 def find_folder(
     name: str | Path, # "tiny", a folder, or a name to be looked up elsewhere
     tiny: str, # the folder of this package's weights that "tiny" stands for, "vit" or "bert"
@@ -67,7 +67,7 @@ def _reason(error: Exception) -> str:
     "The kind and first line of an error, to be quoted in a sentence."
     return f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}".rstrip(" .:")
 
-# %% ../nbs/04_encoders.ipynb #c037
+# %% ../nbs/04_encoders.ipynb #c038
 def check_vit(
     vit: nn.Module, # any timm model
     name: str | Path, # what to call it in the error
@@ -101,7 +101,7 @@ def create_vit(
     vit.pretrained_cfg.update(config.get("pretrained_cfg", {}))  # mean, std and so on, for `transform`
     return check_vit(vit, name)
 
-# %% ../nbs/04_encoders.ipynb #c041
+# %% ../nbs/04_encoders.ipynb #c042
 def set_image_size(
     vit: VisionTransformer, # changed in place
     image_size: int | tuple[int, int] | None = None, # pixels, one number or (height, width); None leaves it
@@ -116,7 +116,7 @@ def set_image_size(
                          f"multiples, such as {rows*p}x{cols*q} or {(rows + 1)*p}x{(cols + 1)*q}.")
     vit.set_input_size(size)
 
-# %% ../nbs/04_encoders.ipynb #c044
+# %% ../nbs/04_encoders.ipynb #c045
 def load_vit_weights(
     vit: VisionTransformer, # changed in place; keeps its own precision
     file: str | Path, # a .safetensors file, or what torch.save wrote
@@ -138,7 +138,7 @@ def load_vit_weights(
                          f"or of another shape (first: {', '.join(wrong[:3])}), so check the architecture.")
     vit.load_state_dict(state, strict=False)
 
-# %% ../nbs/04_encoders.ipynb #c046
+# %% ../nbs/04_encoders.ipynb #c047
 def download_vit(
     name: str, # timm name or `hf-hub:owner/model`
     image_size: tuple[int, int], # pixels (height, width)
@@ -150,7 +150,7 @@ def download_vit(
         raise OSError(f"The weights of {name} cannot be fetched ({_reason(error)}): without a network, give "
                       "weights=FILE or a local folder, or pretrained=False for random weights.") from error
 
-# %% ../nbs/04_encoders.ipynb #c048
+# %% ../nbs/04_encoders.ipynb #c049
 class VisionEncoder(nn.Module):
     "A timm ViT that reads an image, or only the visible patches of it, and returns one latent per patch."
     def __init__(self,
@@ -188,7 +188,7 @@ class VisionEncoder(nn.Module):
                              f"{images.shape[-2]}x{images.shape[-1]}: resize them, or set image_size=.")
         return encode_patches(self.vit, images, keep)
 
-# %% ../nbs/04_encoders.ipynb #c054
+# %% ../nbs/04_encoders.ipynb #c055
 def find_bert(
     name: str | Path, # hub name, folder that transformers saved, or "tiny"
 ) -> tuple[str | Path, transformers.PretrainedConfig, Callable]: # its place, configuration and tokenizer
@@ -237,7 +237,7 @@ def load_bert(
                          f"missing (first: {', '.join(missing[:3])}), so check where the folder comes from.")
     return model.float(), tokenizer  # a file in half precision may be loaded as such
 
-# %% ../nbs/04_encoders.ipynb #c055
+# %% ../nbs/04_encoders.ipynb #c056
 class TextEncoder(nn.Module):
     "A BERT-family model that reads a caption and returns one latent per token, zeros at the padding."
     def __init__(self,
@@ -261,7 +261,7 @@ class TextEncoder(nn.Module):
         x = self.bert(input_ids=ids, attention_mask=mask.long()).last_hidden_state
         return x.masked_fill(~mask.bool().unsqueeze(-1), 0.)  # multiplying by the mask would keep a nan
 
-# %% ../nbs/04_encoders.ipynb #c065
+# %% ../nbs/04_encoders.ipynb #c066
 def _stay_in_eval(module, mode=True):
     "What `train` means for a frozen module: eval mode, whatever `mode` the parent asks for."
     return type(module).train(module, False)

@@ -27,12 +27,13 @@ class EMATarget(nn.Module):
         object.__setattr__(self, "online", module)
         if not self.shared: self.average = freeze(copy.deepcopy(module))
 
-    @torch.no_grad()  # not inference_mode: the loss needs its targets in a graph
+    @torch.no_grad()
     def forward(self,
         *args, # what the online network takes
-        **kwargs, # likewise
+        **kwargs, # what it takes by name
     ) -> Tensor: # what the online network returns, without gradient
         "The teacher's answer."
+        # no_grad and not inference_mode, whose tensors could not enter the loss's graph
         return (self.online if self.shared else self.average)(*args, **kwargs)
 
     @torch.no_grad()

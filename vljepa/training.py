@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['TRAIN_PRESETS', 'BASELINES', 'CAPTIONS', 'TrainConfig', 'seeded', 'EpochSampler', 'cache_folder', 'Collate',
-           'make_loaders', 'make_mask', 'pick_precision', 'param_groups', 'cosine_ramp', 'learning_rate',
-           'latent_means', 'baselines', 'skill', 'caption_latents', 'evaluate', 'summarize', 'format_table',
-           'save_checkpoint', 'load_checkpoint', 'write_json', 'write_config', 'read_config', 'Metrics', 'read_metrics',
-           'StopSignal', 'mean_loss', 'provenance', 'save_figure', 'plot_run', 'plot_examples', 'format_report',
-           'Trainer', 'make_parser', 'newest_unfinished', 'resolve_run', 'vljepa_train']
+           'make_loaders', 'make_mask', 'pick_precision', 'param_groups', 'count_trained', 'cosine_ramp',
+           'learning_rate', 'latent_means', 'baselines', 'skill', 'caption_latents', 'evaluate', 'summarize',
+           'format_table', 'save_checkpoint', 'load_checkpoint', 'write_json', 'write_config', 'read_config', 'Metrics',
+           'read_metrics', 'StopSignal', 'mean_loss', 'provenance', 'save_figure', 'plot_run', 'plot_examples',
+           'format_report', 'Trainer', 'make_parser', 'newest_unfinished', 'resolve_run', 'vljepa_train']
 
 # %% ../nbs/09_training.ipynb #c003
 import argparse
@@ -36,11 +36,11 @@ from fastcore.docments import docments
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler, Subset
-from tqdm.auto import tqdm
-from . import __version__
+from tqdm import tqdm
+import vljepa
 from .shapes import make_shapes_coco
 from .data import Batch, CocoCaptions, collate, friendly_errors, retext
-from .masking import MASKS, Mask, MaskBank
+from .masking import MASKS, Mask, MaskBank, Masker
 from .encoders import gather_tokens
 from .targets import momentum_schedule, normalize_targets
 from .losses import LOSSES
@@ -154,7 +154,7 @@ def make_loaders(
 def make_mask(
     config: TrainConfig,  # Names kind and share
     grid: tuple[int, int],  # Rows and columns of the patch grid
-): # A masker of chapter 03: `masker(batch_size, generator) -> Mask`
+) -> Masker:  # Call it as `masker(batch_size, generator)`
     "The masker that a configuration names."
     return MASKS[config.mask](grid) if config.mask == "multiblock" else MASKS[config.mask](grid, config.share)
 
@@ -176,6 +176,12 @@ def param_groups(
     plain = lambda n, p: p.squeeze().ndim < 2 or n.endswith(("mask_token", "type_embed", "pos_embed"))
     return [dict(params=[p for n, p in trained if not plain(n, p)], weight_decay=weight_decay),
             dict(params=[p for n, p in trained if plain(n, p)], weight_decay=0.)]
+
+def count_trained(
+    model: nn.Module,  # Any module
+) -> int:  # How many numbers training may change
+    "Number of trained parameters."
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 # %% ../nbs/09_training.ipynb #c026
 def cosine_ramp(
@@ -399,8 +405,9 @@ def mean_loss(
 def provenance() -> dict[str, str]: # Names and values
     "Versions, commit and hardware: what produced a result."
     import timm, transformers
-    git = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=Path(__file__).parent, capture_output=True, text=True)
-    return dict(vljepa=__version__, commit=git.stdout.strip() or "not a git checkout", python=platform.python_version(),
+    git = ["git", "-C", str(Path(vljepa.__file__).parent), "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
+    return dict(vljepa=vljepa.__version__, commit=commit or "not a git checkout", python=platform.python_version(),
                 torch=torch.__version__, timm=timm.__version__, transformers=transformers.__version__,
                 machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
                 gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else "none")
@@ -582,8 +589,7 @@ class Trainer:
         table, c = self.measure(), self.config
         batch = next(batch for batch in self.val if len(batch)).to(self.accelerator.device)
         result = dict(table=table, seed=c.seed, steps=self.step, seconds=round(seconds, 1), held_out=len(self.val.dataset),
-                      trained_parameters=sum(p.numel() for p in self.model.parameters() if p.requires_grad),
-                      broken_images=sorted(self.broken), provenance=provenance())
+                      trained_parameters=count_trained(self.model), broken_images=sorted(self.broken), provenance=provenance())
         save_figure(plot_run(self.run), self.run/"curve.png")
         save_figure(plot_examples(self.model, batch, self.bank(range(len(batch))).to(batch.images.device)), self.run/"examples.png")
         (self.run/"report.md").write_text(format_report(self.run, result), encoding="utf-8")
@@ -609,7 +615,7 @@ def make_parser() -> argparse.ArgumentParser: # Of `vljepa_train`
             same = len(set(defaults.values())) == 1
             shown = defaults["tiny"] if same else ", ".join(f"{n}: {v}" for n, v in defaults.items())
             kind = dict(action=argparse.BooleanOptionalAction) if isinstance(f.default, bool) else dict(type=type(f.default), metavar="X")
-            note = notes[f.name].strip().replace("%", "%%")
+            note = (notes[f.name] or "").replace("%", "%%")  # none for a class that was typed into a notebook
             group.add_argument("--" + f.name.replace("_", "-"), default=argparse.SUPPRESS, **kind,
                                help=note if shown == "" else f"{note} (default: {shown})")
     return parser
@@ -641,20 +647,18 @@ def resolve_run(
     return run or runs/f"{args.preset}-{time.strftime('%Y%m%d-%H%M%S')}", only(PRESETS[args.preset]), only(TRAIN_PRESETS[args.preset])
 
 # %% ../nbs/09_training.ipynb #c076
+@friendly_errors
 def vljepa_train(
     argv: list[str] | None = None,  # Command line; None takes the process's own
 ):
     "Train a vision-language JEPA: `vljepa_train --help`."
-    friendly_errors(_vljepa_train)(argv)
-
-def _vljepa_train(argv):
     run, model_config, config = resolve_run(make_parser().parse_args(argv))
     if (run/"results.json").exists():
-        print((run/"report.md").read_text(encoding="utf-8")); return
+        print((run/"report.md").read_text(encoding="utf-8"))
+        return
     print(f"run folder: {run}")
     trainer = Trainer(run, model_config, config)
-    trained = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
-    print(f"{len(trainer.train.dataset)} training and {len(trainer.val.dataset)} held-out images, {trained:,} trained parameters, "
-          f"{trainer.accelerator.device}, {trainer.accelerator.mixed_precision}")
+    print(f"{len(trainer.train.dataset):,} training and {len(trainer.val.dataset):,} held-out images; "
+          f"{count_trained(trainer.model):,} trained parameters; {trainer.accelerator.device}")
     table = trainer.fit()
     print(f"\n{format_table(table)}\n\nreport: {run/'report.md'}")
