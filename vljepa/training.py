@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['TRAIN_PRESETS', 'BASELINES', 'CAPTIONS', 'TrainConfig', 'seeded', 'EpochSampler', 'cache_folder', 'Collate',
            'make_loaders', 'make_mask', 'pick_precision', 'param_groups', 'count_trained', 'cosine_ramp',
-           'learning_rate', 'latent_means', 'baselines', 'skill', 'caption_latents', 'evaluate', 'summarize',
-           'format_table', 'save_checkpoint', 'load_checkpoint', 'write_json', 'write_config', 'read_config', 'Metrics',
-           'read_metrics', 'StopSignal', 'mean_loss', 'provenance', 'save_figure', 'plot_run', 'plot_examples',
-           'format_report', 'Trainer', 'make_parser', 'newest_unfinished', 'resolve_run', 'vljepa_train']
+           'learning_rate', 'latent_means', 'baselines', 'skill', 'next_captions', 'caption_latents', 'evaluate',
+           'summarize', 'format_table', 'save_checkpoint', 'load_checkpoint', 'write_json', 'write_config',
+           'read_config', 'Metrics', 'read_metrics', 'StopSignal', 'mean_loss', 'provenance', 'save_figure', 'plot_run',
+           'plot_examples', 'format_report', 'Trainer', 'make_parser', 'newest_unfinished', 'resolve_run',
+           'vljepa_train']
 
 # %% ../nbs/09_training.ipynb #c003
 import argparse
@@ -243,17 +244,25 @@ def skill(
 # %% ../nbs/09_training.ipynb #c034
 CAPTIONS = ("right", "shuffled", "empty")
 
+def next_captions(
+    dataset: Subset,  # Of `CocoCaptions`
+) -> dict[int, str]:  # Image id -> the caption of the image that follows it
+    "A wrong caption for every image, the same at any batch size."
+    data, indices = dataset.dataset, list(dataset.indices)
+    captions = [data.pick_caption(i) for i in indices]
+    return dict(zip([data.ids[i] for i in indices], captions[1:] + captions[:1]))
+
 def caption_latents(
     model: VLJEPA,  # Has the text encoder and its tokeniser
-    batch: Batch,  # Images and their own captions
-    kind: str,  # "right", "shuffled" or "empty"
+    batch: Batch,  # B images
+    captions: list[str],  # B captions to show with them
 ) -> tuple[Tensor | None, Tensor | None]:  # Text latents [B, T, Dt] and text mask [B, T]; None without a text encoder
     "Latents of the captions that the predictor is shown."
     if model.text is None: return None, None
-    if kind == "shuffled": batch = retext(batch, batch.captions[1:] + batch.captions[:1], model.text.tokenizer)
-    if kind == "empty": batch = retext(batch, [""] * len(batch), model.text.tokenizer)
+    batch = retext(batch, captions, model.text.tokenizer, model.text.max_length)
     return model.encode_text(batch), batch.text_mask
 
+# %% ../nbs/09_training.ipynb #c036
 @torch.no_grad()
 def evaluate(
     model: VLJEPA,  # The model, on its device
@@ -263,21 +272,22 @@ def evaluate(
     images: int = 0,  # Stop after so many images; 0 takes all
 ) -> dict[str, Tensor]:  # Mean cosine of each image, [n], for every baseline and every kind of caption
     "Cosine of baselines and predictions with the targets, on held-out images and fixed masks."
-    scores, done = {}, 0
+    scores, done, wrong = {}, 0, next_captions(loader.dataset)
     for batch in loader:
         if not len(batch): continue
         batch, mask = batch.to(means.device), bank(range(done, done + len(batch))).to(means.device)
         context, target = model.encode(batch.images, mask.keep), model.targets(batch.images, mask.hide)
         guesses = baselines(context, mask, means, model.vision.grid, model.config.layer_norm_targets)
-        for kind in CAPTIONS if model.text is not None else ("without text",):
-            guesses[kind] = model.predictor(context, mask.keep, mask.hide, *caption_latents(model, batch, kind))
+        captions = batch.captions, [wrong[i] for i in batch.image_ids.tolist()], [""] * len(batch)
+        for kind, shown in zip(CAPTIONS, captions) if model.text is not None else [("without text", [])]:
+            guesses[kind] = model.predictor(context, mask.keep, mask.hide, *caption_latents(model, batch, shown))
         for name, guess in guesses.items():
             scores.setdefault(name, []).append(F.cosine_similarity(guess.float(), target.float(), dim=-1).mean(1).cpu())
         done += len(batch)
         if images and done >= images: break
     return {name: torch.cat(s) for name, s in scores.items()}
 
-# %% ../nbs/09_training.ipynb #c037
+# %% ../nbs/09_training.ipynb #c039
 def summarize(
     scores: dict[str, Tensor],  # Mean cosine of each image, [n], by name; from `evaluate`
 ) -> dict[str, dict[str, float]]:  # By name: cosine, 95% half-width over images, skill
@@ -295,7 +305,7 @@ def format_table(
     rows = [f"| {label(n):<27} | {r['cosine']:>6.3f} | ±{r['plus_minus']:.3f} | {r['skill']:>+6.3f} |" for n, r in summary.items()]
     return "\n".join([f"| {'held-out images':<27} | cosine | 95%    |  skill |", f"|:{'-'*27}-|-------:|-------:|-------:|", *rows])
 
-# %% ../nbs/09_training.ipynb #c040
+# %% ../nbs/09_training.ipynb #c042
 def save_checkpoint(
     folder: Path,  # The run's checkpoint folder
     model: VLJEPA,  # What trains goes to model.safetensors
@@ -323,7 +333,7 @@ def load_checkpoint(
     if optimizer: optimizer.load_state_dict(torch.load(found[-1]/"optimizer.pt", weights_only=True, map_location="cpu"))
     return int(found[-1].name)
 
-# %% ../nbs/09_training.ipynb #c043
+# %% ../nbs/09_training.ipynb #c045
 def write_json(
     path: Path,  # File to write
     content: dict,  # Anything JSON can hold
@@ -350,7 +360,7 @@ def read_config(
     except json.JSONDecodeError as e: raise ValueError(f"{run}/config.json is damaged: {e}") from None
     return VLJEPAConfig(**saved["model"]), TrainConfig(**saved["training"])
 
-# %% ../nbs/09_training.ipynb #c046
+# %% ../nbs/09_training.ipynb #c048
 class Metrics:
     "Rows of metrics.csv; rows after `step`, left by a run that died, are dropped."
     columns = ("step", "loss", "lr", "weight_decay", "momentum", "grad_norm", "images_per_second", "seconds", "broken",
@@ -378,7 +388,7 @@ def read_metrics(
     "Rows of a metrics file."
     with open(path, newline="", encoding="utf-8") as f: return list(csv.DictReader(f))
 
-# %% ../nbs/09_training.ipynb #c049
+# %% ../nbs/09_training.ipynb #c051
 class StopSignal:
     "Inside `with`, Ctrl-C and SIGTERM set `asked` instead of breaking a step."
     def __enter__(self) -> "StopSignal":
@@ -401,7 +411,7 @@ def mean_loss(
                                  "try a smaller --lr, or --precision fp32")
     return loss
 
-# %% ../nbs/09_training.ipynb #c052
+# %% ../nbs/09_training.ipynb #c054
 def provenance() -> dict[str, str]: # Names and values
     "Versions, commit and hardware: what produced a result."
     import timm, transformers
@@ -412,7 +422,7 @@ def provenance() -> dict[str, str]: # Names and values
                 machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
                 gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else "none")
 
-# %% ../nbs/09_training.ipynb #c054
+# %% ../nbs/09_training.ipynb #c056
 def save_figure(
     fig: plt.Figure,  # Any figure
     path: Path,  # PNG file
@@ -451,21 +461,20 @@ def plot_examples(
     hidden = torch.zeros(len(batch), rows * cols).scatter(1, mask.hide.cpu(), 1.).view(-1, 1, rows, cols)
     hidden = F.interpolate(hidden, pictures[0].shape[1:3]).permute(0, 2, 3, 1)
     pictures.append(pictures[0] * (1 - hidden) + .55 * hidden)
-    for kind in ("right", "empty") if model.text is not None else ("",):
-        guess = model.predictor(context, mask.keep, mask.hide, *caption_latents(model, batch, kind))
+    for shown in (batch.captions, [""] * len(batch)) if model.text is not None else ([],):
+        guess = model.predictor(context, mask.keep, mask.hide, *caption_latents(model, batch, shown))
         cosine = F.cosine_similarity(guess.float(), target.float(), dim=-1).cpu()
         pictures.append(torch.full((len(batch), rows * cols), math.nan).scatter(1, mask.hide.cpu(), cosine).view(-1, rows, cols))
     names = ["image", "visible part", "cosine, right caption", "cosine, empty caption"]
-    fig, axes = plt.subplots(len(pictures), n, figsize=(1.9 * n, 1.9 * len(pictures)), squeeze=False)
-    for r, kind in enumerate(pictures):
-        for i in range(n):
-            shown = axes[r, i].imshow(kind[i], vmin=0, vmax=1, cmap="viridis"); axes[r, i].set(xticks=[], yticks=[])
+    fig, axes = plt.subplots(len(pictures), n, figsize=(1.8 * n, 1.8 * len(pictures)), squeeze=False, layout="constrained")
+    for r, row in enumerate(pictures):
+        for ax, picture in zip(axes[r], row): shown = ax.imshow(picture, vmin=0, vmax=1, cmap="viridis"); ax.set(xticks=[], yticks=[])
         axes[r, 0].set_ylabel(names[r], fontsize=8)
     for i in range(n): axes[0, i].set_title(textwrap.fill(batch.captions[i], 26), fontsize=6)
     fig.colorbar(shown, ax=axes[2:].ravel().tolist(), shrink=.7, label="cosine with the target")
     return fig
 
-# %% ../nbs/09_training.ipynb #c056
+# %% ../nbs/09_training.ipynb #c058
 def format_report(
     run: Path,  # Run folder; the pictures in it are linked
     result: dict,  # What results.json holds
@@ -487,7 +496,7 @@ def format_report(
             f"seed {result['seed']}, {len(result['broken_images'])} images could not be read.\n\n"
             + "\n".join(f"- {k}: {v}" for k, v in result["provenance"].items()) + "\n")
 
-# %% ../nbs/09_training.ipynb #c058
+# %% ../nbs/09_training.ipynb #c060
 class Trainer:
     "Trains what `model` does not freeze, and keeps everything about it in one run folder."
     def __init__(self,
@@ -596,7 +605,7 @@ class Trainer:
         write_json(self.run/"results.json", result)
         return table
 
-# %% ../nbs/09_training.ipynb #c071
+# %% ../nbs/09_training.ipynb #c073
 def make_parser() -> argparse.ArgumentParser: # Of `vljepa_train`
     "Every field of `VLJEPAConfig` and `TrainConfig` is an option."
     parser = argparse.ArgumentParser("vljepa_train", formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -620,7 +629,7 @@ def make_parser() -> argparse.ArgumentParser: # Of `vljepa_train`
                                help=note if shown == "" else f"{note} (default: {shown})")
     return parser
 
-# %% ../nbs/09_training.ipynb #c074
+# %% ../nbs/09_training.ipynb #c076
 def newest_unfinished(
     runs: Path,  # Folder of run folders
 ) -> Path | None:  # The run that `--resume` continues; None where there is none
@@ -646,7 +655,7 @@ def resolve_run(
     only = lambda preset: replace(preset, **{k: v for k, v in given.items() if k in {f.name for f in fields(preset)}})
     return run or runs/f"{args.preset}-{time.strftime('%Y%m%d-%H%M%S')}", only(PRESETS[args.preset]), only(TRAIN_PRESETS[args.preset])
 
-# %% ../nbs/09_training.ipynb #c076
+# %% ../nbs/09_training.ipynb #c078
 @friendly_errors
 def vljepa_train(
     argv: list[str] | None = None,  # Command line; None takes the process's own
