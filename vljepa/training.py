@@ -59,7 +59,7 @@ class TrainConfig:
     mask: str = "block"  # Kind of mask: random, block or multiblock
     share: float = 0.6  # Share of patches that random and block masks hide
     loss: str = "cosine"  # Loss: cosine, smooth_l1, l1 or l2
-    steps: int = 600  # Optimiser steps
+    steps: int = 250  # Optimiser steps
     batch_size: int = 64  # Images in one forward pass
     accumulate: int = 1  # Forward passes in one optimiser step
     lr: float = 2e-3  # Peak learning rate
@@ -77,8 +77,8 @@ class TrainConfig:
     seed: int = 0  # Seed of everything random
     workers: int = 0  # Data-loading processes
     log_every: int = 10  # Steps between rows of metrics.csv
-    eval_every: int = 100  # Steps between evaluations on 256 validation images
-    save_every: int = 100  # Steps between checkpoints
+    eval_every: int = 50  # Steps between evaluations on 256 validation images
+    save_every: int = 50  # Steps between checkpoints
 
     def __post_init__(self):
         choices = dict(mask=MASKS, loss=LOSSES, precision=("auto", "fp32", "bf16", "fp16"), device=("auto", "cpu"))
@@ -373,14 +373,14 @@ class Metrics:
         self.path = path
         rows = [r for r in read_metrics(path) if int(r["step"]) <= step and step > 0] if path.exists() else []
         with open(path, "w", newline="", encoding="utf-8") as f:
-            writer = csv.DictWriter(f, self.columns); writer.writeheader(); writer.writerows(rows)
+            writer = csv.DictWriter(f, self.columns, lineterminator="\n"); writer.writeheader(); writer.writerows(rows)
 
     def write(self,
         **row,  # Column names and values
     ):
         "Append one row; columns that are not named stay empty."
         short = {k: f"{float(v):.6g}" if isinstance(v, float | Tensor) else v for k, v in row.items()}
-        with open(self.path, "a", newline="", encoding="utf-8") as f: csv.DictWriter(f, self.columns).writerow(short)
+        with open(self.path, "a", newline="", encoding="utf-8") as f: csv.DictWriter(f, self.columns, lineterminator="\n").writerow(short)
 
 def read_metrics(
     path: Path,  # metrics.csv
