@@ -251,11 +251,12 @@ def word_tokenizer(
 # %% ../nbs/02_data.ipynb #c050
 def tokenize(
     captions: list[str],  # B captions
-    tokenizer: Callable,  # a transformers tokenizer
+    tokenizer: Callable | None,  # a transformers tokenizer; None for a model without text
     max_length: int = 64,  # longer captions are cut, T <= max_length
 ) -> tuple[Tensor, Tensor]:  # ids [B, T] int64, and mask [B, T] bool, True where a token is real
     "Token ids, padded to the longest caption."
-    if not captions: return torch.zeros(0, 0, dtype=torch.int64), torch.zeros(0, 0, dtype=torch.bool)
+    if not captions or tokenizer is None:
+        return torch.zeros(len(captions), 0, dtype=torch.int64), torch.zeros(len(captions), 0, dtype=torch.bool)
     tokens = tokenizer(captions, padding=True, truncation=True, max_length=max_length, return_tensors="pt")
     return tokens["input_ids"].long(), tokens["attention_mask"].bool()
 

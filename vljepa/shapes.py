@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 from pycocotools import mask as rle
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 # %% ../nbs/01_shapes.ipynb #c008
 def _circle(u, v): return np.hypot(u, v) - 1
@@ -84,7 +84,7 @@ def sample_things(
     max_objects: int = 4,  # draw 1 to this many, at most 9
     occlusion: bool = False,  # may objects leave their cells and overlap?
 ) -> list[Thing]:  # things in different cells, in drawing order
-    "Draw the things of one scene; shape, color, size and place are independent."
+    "Draw the things of one scene; shape, color, size and cell are independent."
     count, things = rng.integers(1, max_objects + 1), []
     for cell in rng.permutation(9)[:count].tolist():
         size = str(rng.choice(list(SIZES)))

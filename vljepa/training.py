@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['TRAIN_PRESETS', 'BASELINES', 'CAPTIONS', 'TrainConfig', 'seeded', 'EpochSampler', 'cache_folder', 'Collate',
-           'make_loaders', 'make_mask', 'pick_precision', 'param_groups', 'count_trained', 'cosine_ramp',
-           'learning_rate', 'latent_means', 'baselines', 'skill', 'next_captions', 'caption_latents', 'evaluate',
-           'summarize', 'format_table', 'save_checkpoint', 'load_checkpoint', 'write_json', 'write_config',
-           'read_config', 'Metrics', 'read_metrics', 'StopSignal', 'mean_loss', 'provenance', 'save_figure', 'plot_run',
-           'plot_examples', 'format_report', 'Trainer', 'make_parser', 'newest_unfinished', 'resolve_run',
-           'vljepa_train']
+           'find_data', 'ignore_interrupt', 'make_loaders', 'make_mask', 'pick_precision', 'param_groups',
+           'count_trained', 'cosine_ramp', 'learning_rate', 'latent_means', 'baselines', 'skill', 'next_captions',
+           'caption_latents', 'evaluate', 'summarize', 'format_table', 'write_json', 'save_checkpoint',
+           'load_checkpoint', 'new_folder', 'write_config', 'read_config', 'Metrics', 'read_metrics', 'StopSignal',
+           'mean_loss', 'provenance', 'save_figure', 'plot_run', 'plot_examples', 'format_report', 'Trainer',
+           'make_parser', 'newest_unfinished', 'resolve_run', 'vljepa_train']
 
 # %% ../nbs/09_training.ipynb #c003
 import argparse
 import csv
+import itertools
 import json
 import math
 import os
@@ -24,7 +25,6 @@ import subprocess
 import textwrap
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -32,7 +32,7 @@ import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from accelerate.utils import GradientAccumulationPlugin
+from accelerate.state import AcceleratorState
 from fastcore.docments import docments
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -48,7 +48,7 @@ from .losses import LOSSES
 from .model import PRESETS, VLJEPA, VLJEPAConfig
 
 # %% ../nbs/09_training.ipynb #c008
-@dataclass
+@dataclass(frozen=True)
 class TrainConfig:
     "Everything about a run that is not architecture."
     data: str = ""  # Folder in COCO format; empty writes ShapesWorld to the cache folder
@@ -59,7 +59,7 @@ class TrainConfig:
     mask: str = "block"  # Kind of mask: random, block or multiblock
     share: float = 0.6  # Share of patches that random and block masks hide
     loss: str = "cosine"  # Loss: cosine, smooth_l1, l1 or l2
-    steps: int = 250  # Optimiser steps
+    steps: int = 200  # Optimiser steps
     batch_size: int = 64  # Images in one forward pass
     accumulate: int = 1  # Forward passes in one optimiser step
     lr: float = 2e-3  # Peak learning rate
@@ -87,11 +87,15 @@ class TrainConfig:
                 raise ValueError(f"{name}={getattr(self, name)!r} is not known; choose one of {', '.join(allowed)}")
         for name in ("steps", "batch_size", "accumulate", "max_tokens", "log_every", "eval_every", "save_every"):
             if getattr(self, name) < 1: raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("train_images", "val_images", "workers", "clip", "warmup", "lr", "weight_decay", "weight_decay_end", "momentum"):
+            if getattr(self, name) < 0: raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("warmup", "momentum", "momentum_end", "drop_caption"):
+            if getattr(self, name) > 1: raise ValueError(f"{name} must be at most 1, got {getattr(self, name)}")
 
 # %% ../nbs/09_training.ipynb #c011
 TRAIN_PRESETS = dict(
     tiny=TrainConfig(),
-    coco=TrainConfig(train_split="val2017", val_split="val2017", val_images=500, steps=3000, batch_size=32, accumulate=2,
+    coco=TrainConfig(data="coco", train_split="val2017", val_split="val2017", val_images=500, steps=3000, batch_size=32, accumulate=2,
                      lr=5e-4, weight_decay=.04, weight_decay_end=.4, workers=4, eval_every=250, save_every=250))
 
 # %% ../nbs/09_training.ipynb #c014
@@ -121,19 +125,35 @@ def cache_folder() -> Path: # Folder for data that can be made again
 
 @dataclass
 class Collate:
-    "`collate` with its tokeniser, in a form that worker processes can carry."
+    "`collate` with its tokenizer, in a form that worker processes can carry."
     tokenizer: object  # Of the text encoder; None without text
     max_length: int  # Longest caption, in tokens
     def __call__(self, samples: list) -> Batch: return collate(samples, self.tokenizer, self.max_length)
 
 # %% ../nbs/09_training.ipynb #c018
+def find_data(
+    config: TrainConfig,  # Names the folder
+) -> Path:  # A folder in COCO format
+    "The data folder, checked before anything expensive happens; ShapesWorld is written where none is named."
+    if not config.data: return make_shapes_coco(cache_folder()/"shapes")
+    root = Path(config.data).expanduser()
+    if not root.is_dir():
+        raise FileNotFoundError(f"no folder {root}: make one with `vljepa_data shapes {root}` or `vljepa_data coco {root}`")
+    return root
+
+def ignore_interrupt(
+    worker: int,  # Number of a data-loading process
+):
+    "Ctrl-C is the main process's business."
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
 def make_loaders(
-    config: TrainConfig,  # Names data, splits, batch size
-    model: VLJEPA,  # Gives the image transform and the tokeniser
+    config: TrainConfig,  # Names splits, batch size, workers
+    model: VLJEPA,  # Gives the image transform and the tokenizer
+    root: Path,  # From `find_data`
 ) -> tuple[DataLoader, DataLoader]:  # Shuffled training batches; validation batches in order
     "Loaders over training and validation images, which never overlap."
     c = config
-    root = Path(c.data) if c.data else make_shapes_coco(cache_folder()/"shapes")
     common = dict(transform=model.vision.transform(), seed=c.seed)
     train = CocoCaptions(root, c.train_split, drop_caption=c.drop_caption, **common)
     val = CocoCaptions(root, c.val_split, caption="first", **common)
@@ -146,9 +166,12 @@ def make_loaders(
     train, val = Subset(train, range(min(n_train, len(train)))), Subset(val, held_out)
     if len(train) < c.batch_size:
         raise ValueError(f"{len(train)} training images cannot fill a batch of {c.batch_size}; lower --batch-size")
+    if len(val) < 2:
+        raise ValueError(f"{len(val)} validation image cannot be given another one's caption; raise --val-images")
     tokenizer = model.text.tokenizer if model.text is not None else None
     options = dict(batch_size=c.batch_size, num_workers=c.workers, persistent_workers=c.workers > 0,
-                   pin_memory=torch.cuda.is_available() and c.device == "auto", collate_fn=Collate(tokenizer, c.max_tokens))
+                   pin_memory=torch.cuda.is_available() and c.device == "auto", collate_fn=Collate(tokenizer, c.max_tokens),
+                   worker_init_fn=ignore_interrupt)
     return (DataLoader(train, sampler=EpochSampler(len(train), c.seed), drop_last=True, **options), DataLoader(val, **options))
 
 # %% ../nbs/09_training.ipynb #c020
@@ -174,7 +197,7 @@ def param_groups(
 ) -> list[dict]:  # Two groups for `torch.optim.AdamW`: decayed, not decayed
     "Trained parameters: matrices decay; biases, norms and tokens do not."
     trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
-    plain = lambda n, p: p.squeeze().ndim < 2 or n.endswith(("mask_token", "type_embed", "pos_embed"))
+    plain = lambda n, p: p.squeeze().ndim < 2 or n.endswith(("_token", "type_embed", "pos_embed"))
     return [dict(params=[p for n, p in trained if not plain(n, p)], weight_decay=weight_decay),
             dict(params=[p for n, p in trained if plain(n, p)], weight_decay=0.)]
 
@@ -253,13 +276,14 @@ def next_captions(
     return dict(zip([data.ids[i] for i in indices], captions[1:] + captions[:1]))
 
 def caption_latents(
-    model: VLJEPA,  # Has the text encoder and its tokeniser
+    model: VLJEPA,  # Has the text encoder and its tokenizer
     batch: Batch,  # B images
     captions: list[str],  # B captions to show with them
+    max_length: int = 64,  # Longest caption, in tokens
 ) -> tuple[Tensor | None, Tensor | None]:  # Text latents [B, T, Dt] and text mask [B, T]; None without a text encoder
     "Latents of the captions that the predictor is shown."
     if model.text is None: return None, None
-    batch = retext(batch, captions, model.text.tokenizer, model.text.max_length)
+    batch = retext(batch, captions, model.text.tokenizer, max_length)
     return model.encode_text(batch), batch.text_mask
 
 # %% ../nbs/09_training.ipynb #c036
@@ -270,22 +294,25 @@ def evaluate(
     bank: MaskBank,  # The same masks every time
     means: Tensor,  # Mean training target at each position, [N, D]
     images: int = 0,  # Stop after so many images; 0 takes all
-) -> dict[str, Tensor]:  # Mean cosine of each image, [n], for every baseline and every kind of caption
+) -> tuple[dict[str, Tensor], list[str]]:  # Mean cosine of each image, [n], by baseline or kind of caption; unreadable files
     "Cosine of baselines and predictions with the targets, on held-out images and fixed masks."
-    scores, done, wrong = {}, 0, next_captions(loader.dataset)
+    scores, broken, done, wrong = {}, [], 0, next_captions(loader.dataset)
     for batch in loader:
+        broken += batch.broken
         if not len(batch): continue
         batch, mask = batch.to(means.device), bank(range(done, done + len(batch))).to(means.device)
         context, target = model.encode(batch.images, mask.keep), model.targets(batch.images, mask.hide)
         guesses = baselines(context, mask, means, model.vision.grid, model.config.layer_norm_targets)
         captions = batch.captions, [wrong[i] for i in batch.image_ids.tolist()], [""] * len(batch)
         for kind, shown in zip(CAPTIONS, captions) if model.text is not None else [("without text", [])]:
-            guesses[kind] = model.predictor(context, mask.keep, mask.hide, *caption_latents(model, batch, shown))
+            text = caption_latents(model, batch, shown, loader.collate_fn.max_length)
+            guesses[kind] = model.predictor(context, mask.keep, mask.hide, *text)
         for name, guess in guesses.items():
             scores.setdefault(name, []).append(F.cosine_similarity(guess.float(), target.float(), dim=-1).mean(1).cpu())
         done += len(batch)
         if images and done >= images: break
-    return {name: torch.cat(s) for name, s in scores.items()}
+    if not scores: raise ValueError(f"none of the {len(loader.dataset)} validation images can be read; check the data folder")
+    return {name: torch.cat(s) for name, s in scores.items()}, broken
 
 # %% ../nbs/09_training.ipynb #c039
 def summarize(
@@ -306,17 +333,30 @@ def format_table(
     return "\n".join([f"| {'held-out images':<27} | cosine | 95%    |  skill |", f"|:{'-'*27}-|-------:|-------:|-------:|", *rows])
 
 # %% ../nbs/09_training.ipynb #c042
+def write_json(
+    path: Path,  # File to write
+    content: dict,  # Anything JSON can hold
+):
+    "Write a JSON file whole or not at all."
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(content, indent=2), encoding="utf-8"); partial.replace(path)
+
 def save_checkpoint(
     folder: Path,  # The run's checkpoint folder
     model: VLJEPA,  # What trains goes to model.safetensors
     optimizer: torch.optim.Optimizer,  # Its state goes to optimizer.pt
-    step: int,  # Optimiser steps done
+    scaler: torch.amp.GradScaler | None,  # Of fp16, goes there too
+    state: dict,  # "step" and whatever else JSON can hold, goes to state.json
 ):
-    "Write `folder/<step>` whole or not at all, then delete older ones."
-    partial, final = folder/".partial", folder/f"{step:08d}"
+    "Write `folder/<step>` whole or not at all, then delete older ones; FloatingPointError when a weight is not finite."
+    weights = model.trainable_state()
+    if not all(t.isfinite().all() for t in weights.values()):
+        raise FloatingPointError(f"the weights are not finite at step {state['step']}; the last checkpoint is kept; try a smaller --lr")
+    partial, final = folder/".partial", folder/f"{state['step']:08d}"
     shutil.rmtree(partial, ignore_errors=True); partial.mkdir(parents=True)
-    save_file(model.trainable_state(), partial/"model.safetensors")
-    torch.save(optimizer.state_dict(), partial/"optimizer.pt")
+    save_file(weights, partial/"model.safetensors")
+    torch.save(dict(optimizer=optimizer.state_dict(), scaler=scaler.state_dict() if scaler else None), partial/"optimizer.pt")
+    write_json(partial/"state.json", state)
     shutil.rmtree(final, ignore_errors=True); partial.rename(final)
     for old in folder.glob("[0-9]*"):
         if old != final: shutil.rmtree(old)
@@ -325,22 +365,28 @@ def load_checkpoint(
     folder: Path,  # The run's checkpoint folder
     model: VLJEPA,  # Receives the trained weights
     optimizer: torch.optim.Optimizer | None = None,  # Receives its state, when given
-) -> int:  # Optimiser steps done; 0 where there is no checkpoint
+    scaler: torch.amp.GradScaler | None = None,  # Likewise
+) -> dict:  # What state.json holds; step 0 where there is no checkpoint
     "Load the newest complete checkpoint."
     found = sorted(Path(folder).glob("[0-9]*"))
-    if not found: return 0
+    if not found: return dict(step=0, seconds=0., broken=[])
     model.load_trainable_state(load_file(found[-1]/"model.safetensors"))
-    if optimizer: optimizer.load_state_dict(torch.load(found[-1]/"optimizer.pt", weights_only=True, map_location="cpu"))
-    return int(found[-1].name)
+    if optimizer is not None:
+        saved = torch.load(found[-1]/"optimizer.pt", weights_only=True, map_location="cpu")
+        optimizer.load_state_dict(saved["optimizer"])
+        if scaler and saved["scaler"]: scaler.load_state_dict(saved["scaler"])
+    return json.loads((found[-1]/"state.json").read_text(encoding="utf-8"))
 
-# %% ../nbs/09_training.ipynb #c045
-def write_json(
-    path: Path,  # File to write
-    content: dict,  # Anything JSON can hold
-):
-    "Write a JSON file whole or not at all."
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=2), encoding="utf-8"); partial.replace(path)
+# %% ../nbs/09_training.ipynb #c046
+def new_folder(
+    path: Path,  # Where it should be
+) -> Path:  # Where it is: `path`, or `path-2`, ... when somebody was faster
+    "Make a folder that did not exist."
+    for n in itertools.count(1):
+        made = path if n == 1 else path.with_name(f"{path.name}-{n}")
+        try: made.mkdir(parents=True)
+        except FileExistsError: continue
+        return made
 
 def write_config(
     run: Path,  # Run folder, made when absent
@@ -358,12 +404,13 @@ def read_config(
     try: saved = json.loads((Path(run)/"config.json").read_text(encoding="utf-8"))
     except FileNotFoundError: raise FileNotFoundError(f"{run} is no run folder: it has no config.json") from None
     except json.JSONDecodeError as e: raise ValueError(f"{run}/config.json is damaged: {e}") from None
-    return VLJEPAConfig(**saved["model"]), TrainConfig(**saved["training"])
+    try: return VLJEPAConfig(**saved["model"]), TrainConfig(**saved["training"])
+    except (KeyError, TypeError) as e: raise ValueError(f"{run}/config.json does not fit this version of vljepa: {e}") from None
 
-# %% ../nbs/09_training.ipynb #c048
+# %% ../nbs/09_training.ipynb #c049
 class Metrics:
     "Rows of metrics.csv; rows after `step`, left by a run that died, are dropped."
-    columns = ("step", "loss", "lr", "weight_decay", "momentum", "grad_norm", "images_per_second", "seconds", "broken",
+    columns = ("step", "loss", "lr", "weight_decay", "momentum", "grad_norm", "seconds", "broken",
                *BASELINES, *CAPTIONS, "without text")
 
     def __init__(self,
@@ -388,7 +435,7 @@ def read_metrics(
     "Rows of a metrics file."
     with open(path, newline="", encoding="utf-8") as f: return list(csv.DictReader(f))
 
-# %% ../nbs/09_training.ipynb #c051
+# %% ../nbs/09_training.ipynb #c052
 class StopSignal:
     "Inside `with`, Ctrl-C and SIGTERM set `asked` instead of breaking a step."
     def __enter__(self) -> "StopSignal":
@@ -396,7 +443,9 @@ class StopSignal:
         if threading.current_thread() is threading.main_thread():
             self.before = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
         return self
-    def _ask(self, *_): self.asked = True
+    def _ask(self, *_):
+        if self.asked: raise KeyboardInterrupt("interrupted")  # the second time means now
+        self.asked = True
     def __exit__(self, *_):
         for s, handler in self.before.items(): signal.signal(s, handler)
 
@@ -405,13 +454,14 @@ def mean_loss(
     step: int,  # For the message
 ) -> float:  # Their mean
     "Mean of some losses; a FloatingPointError when it is not finite."
+    if not losses: return math.nan  # no image could be read
     loss = float(sum(losses)) / len(losses)
     if not math.isfinite(loss):
         raise FloatingPointError(f"the loss is {loss} at step {step}; the last checkpoint is kept; "
                                  "try a smaller --lr, or --precision fp32")
     return loss
 
-# %% ../nbs/09_training.ipynb #c054
+# %% ../nbs/09_training.ipynb #c055
 def provenance() -> dict[str, str]: # Names and values
     "Versions, commit and hardware: what produced a result."
     import timm, transformers
@@ -422,7 +472,7 @@ def provenance() -> dict[str, str]: # Names and values
                 machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
                 gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else "none")
 
-# %% ../nbs/09_training.ipynb #c056
+# %% ../nbs/09_training.ipynb #c057
 def save_figure(
     fig: plt.Figure,  # Any figure
     path: Path,  # PNG file
@@ -458,23 +508,23 @@ def plot_examples(
     context, target = model.eval().encode(batch.images, mask.keep), model.targets(batch.images, mask.hide)
     mean, std = (torch.tensor(model.vision.data_config[k]).view(3, 1, 1) for k in ("mean", "std"))
     pictures = [(batch.images.cpu() * std + mean).clamp(0, 1).permute(0, 2, 3, 1)]
-    hidden = torch.zeros(len(batch), rows * cols).scatter(1, mask.hide.cpu(), 1.).view(-1, 1, rows, cols)
-    hidden = F.interpolate(hidden, pictures[0].shape[1:3]).permute(0, 2, 3, 1)
-    pictures.append(pictures[0] * (1 - hidden) + .55 * hidden)
+    visible = torch.zeros(len(batch), rows * cols).scatter(1, mask.keep.cpu(), 1.).view(-1, 1, rows, cols)
+    visible = F.interpolate(visible, pictures[0].shape[1:3]).permute(0, 2, 3, 1)
+    pictures.append(pictures[0] * visible + .55 * (1 - visible))
     for shown in (batch.captions, [""] * len(batch)) if model.text is not None else ([],):
         guess = model.predictor(context, mask.keep, mask.hide, *caption_latents(model, batch, shown))
         cosine = F.cosine_similarity(guess.float(), target.float(), dim=-1).cpu()
         pictures.append(torch.full((len(batch), rows * cols), math.nan).scatter(1, mask.hide.cpu(), cosine).view(-1, rows, cols))
-    names = ["image", "visible part", "cosine, right caption", "cosine, empty caption"]
+    names = ["image", "visible part", *(["cosine, right caption", "cosine, empty caption"] if model.text is not None else ["cosine"])]
     fig, axes = plt.subplots(len(pictures), n, figsize=(1.8 * n, 1.8 * len(pictures)), squeeze=False, layout="constrained")
     for r, row in enumerate(pictures):
         for ax, picture in zip(axes[r], row): shown = ax.imshow(picture, vmin=0, vmax=1, cmap="viridis"); ax.set(xticks=[], yticks=[])
         axes[r, 0].set_ylabel(names[r], fontsize=8)
-    for i in range(n): axes[0, i].set_title(textwrap.fill(batch.captions[i], 26), fontsize=6)
+    for i in range(n): axes[0, i].set_title(textwrap.fill(batch.captions[i], 26), fontsize=6, parse_math=False)
     fig.colorbar(shown, ax=axes[2:].ravel().tolist(), shrink=.7, label="cosine with the target")
     return fig
 
-# %% ../nbs/09_training.ipynb #c058
+# %% ../nbs/09_training.ipynb #c059
 def format_report(
     run: Path,  # Run folder; the pictures in it are linked
     result: dict,  # What results.json holds
@@ -483,8 +533,8 @@ def format_report(
     table, gain = result["table"], ""
     if "right" in table:
         by = {k: table["right"]["skill"] - table[k]["skill"] for k in ("shuffled", "empty")}
-        gain = (f"**Does it use the caption?** Skill with the right caption is {by['shuffled']:+.3f} against a shuffled one "
-                f"and {by['empty']:+.3f} against an empty one.\n\n")
+        gain = (f"**Does it use the caption?** Skill with the right caption minus skill with a shuffled one: {by['shuffled']:+.3f}; "
+                f"minus skill with an empty one: {by['empty']:+.3f}.\n\n")
     best = max(BASELINES, key=lambda b: table[b]["cosine"])
     score = table.get("right") or table["without text"]
     return (f"# {Path(run).name}\n\n**Is it learning?** On {result['held_out']} held-out images the prediction has cosine "
@@ -496,7 +546,7 @@ def format_report(
             f"seed {result['seed']}, {len(result['broken_images'])} images could not be read.\n\n"
             + "\n".join(f"- {k}: {v}" for k, v in result["provenance"].items()) + "\n")
 
-# %% ../nbs/09_training.ipynb #c060
+# %% ../nbs/09_training.ipynb #c061
 class Trainer:
     "Trains what `model` does not freeze, and keeps everything about it in one run folder."
     def __init__(self,
@@ -504,17 +554,22 @@ class Trainer:
         model_config: VLJEPAConfig | None = None,  # Architecture; the `tiny` preset when absent
         config: TrainConfig | None = None,  # Everything else; the `tiny` preset when absent
     ):
-        self.run, self.config = Path(run), config or TRAIN_PRESETS["tiny"]
-        c, self.step, self.broken = self.config, 0, set()
+        self.run, self.config, model_config = Path(run), config or TRAIN_PRESETS["tiny"], model_config or PRESETS["tiny"]
+        c, self.step, self.seconds, self.broken = self.config, 0, 0., set()
+        if (self.run/"config.json").exists() and read_config(self.run) != (model_config, c):
+            raise ValueError(f"{run} holds a run with other settings; name another folder, or continue it with "
+                             "Trainer(run, *read_config(run))")
+        root = find_data(c)
+        AcceleratorState._reset_state(reset_partial_state=True)  # an earlier trainer may have used another device or precision
+        self.accelerator = Accelerator(mixed_precision=pick_precision(c), cpu=c.device == "cpu")
+        if self.accelerator.num_processes > 1:
+            raise ValueError(f"a run uses one process, but {self.accelerator.num_processes} were started; use plain vljepa_train")
         torch.manual_seed(c.seed)
-        self.accelerator = Accelerator(
-            mixed_precision=pick_precision(c), cpu=c.device == "cpu",
-            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=c.accumulate, sync_with_dataloader=False))
         self.model = VLJEPA(model_config).to(self.accelerator.device)
         self.mask = make_mask(c, self.model.vision.grid)
-        train, self.val = make_loaders(c, self.model)
-        self.sampler, self.bank = train.sampler, MaskBank(self.mask, len(self.val.dataset), seed=c.seed)
-        self.means = latent_means(self.model, train)
+        self.bank = MaskBank(self.mask, 64, seed=0)  # the same for every run, and of the size that training draws
+        train, self.val = make_loaders(c, self.model, root)
+        self.sampler, self.means = train.sampler, latent_means(self.model, train)
         optimizer = torch.optim.AdamW(param_groups(self.model, c.weight_decay), lr=c.lr, betas=(.9, .98))
         self.wrapped, self.optimizer, self.train = self.accelerator.prepare(self.model, optimizer, train)
 
@@ -528,76 +583,85 @@ class Trainer:
 
     def train_step(self,
         batches: list[Batch],  # `accumulate` of them
-    ) -> dict[str, Tensor | float]:  # What metrics.csv shows of this step
+    ) -> dict[str, Tensor | float]:  # What metrics.csv shows of this step; without "loss" when no image could be read
         "One optimiser step: schedules, masks, loss, gradient, EMA."
-        c, acc, total, norm = self.config, self.accelerator, 0., 0.
+        c, acc, losses = self.config, self.accelerator, []
         row = dict(lr=learning_rate(self.step, c), momentum=momentum_schedule(self.step, c.steps, c.momentum, c.momentum_end),
                    weight_decay=cosine_ramp(c.weight_decay, c.weight_decay_end, self.step / c.steps))
         for group in self.optimizer.param_groups: group["lr"] = row["lr"]
         self.optimizer.param_groups[0]["weight_decay"] = row["weight_decay"]
         self.model.train(); torch.manual_seed(seeded(c.seed, self.step).initial_seed())  # dropout, where an encoder trains
-        for i, batch in enumerate(batches):
-            self.report_broken(batch)
-            with acc.accumulate(self.wrapped):
-                if len(batch):  # else none of its images could be read
-                    mask = self.mask(len(batch), generator=seeded(c.seed, self.step, i, acc.process_index))
-                    loss = LOSSES[c.loss](*self.wrapped(batch, mask.to(acc.device)))
-                    acc.backward(loss); total += loss.detach() / len(batches)
-                if acc.sync_gradients and c.clip: norm = acc.clip_grad_norm_(self.wrapped.parameters(), c.clip)
-                self.optimizer.step(); self.optimizer.zero_grad()
-        self.model.target.update(row["momentum"])
+        for batch in batches: self.report_broken(batch.broken)
+        readable = [batch for batch in batches if len(batch)]
+        for i, batch in enumerate(readable):
+            mask = self.mask(len(batch), generator=seeded(c.seed, self.step, i)).to(acc.device)
+            loss = LOSSES[c.loss](*self.wrapped(batch, mask)) / len(readable)
+            acc.backward(loss); losses.append(loss.detach())
+        if readable:
+            if c.clip: row["grad_norm"] = acc.clip_grad_norm_(self.model.parameters(), c.clip)
+            self.optimizer.step(); self.optimizer.zero_grad()
+            self.model.target.update(row["momentum"])
+            row["loss"] = sum(losses)
         self.step += 1
-        return row | dict(loss=total, grad_norm=norm)
+        return row
 
     def fit(self) -> dict[str, dict[str, float]]: # The final evaluation, from `summarize`
         "Train to the last step, evaluate, and write results.json, curve.png, examples.png and report.md."
-        c, losses, seen, start = self.config, [], 0, time.time()
+        c, losses = self.config, []
         write_config(self.run, self.model.config, c)
-        self.step = load_checkpoint(self.run/"checkpoint", self.model, self.optimizer)
-        metrics = Metrics(self.run/"metrics.csv", self.step)
+        self.load()
+        metrics, batches, start = Metrics(self.run/"metrics.csv", self.step), self.batches(), time.time() - self.seconds
         if self.step == 0: metrics.write(step=0, **self.quick_look())
-        batches = self.batches()
         with StopSignal() as stop, tqdm(total=c.steps, initial=self.step, unit="step", desc="training") as bar:
             while self.step < c.steps:
-                group = [next(batches) for _ in range(c.accumulate)]
-                row = self.train_step(group)
-                losses.append(row["loss"]); seen += sum(map(len, group)); bar.update()
-                last = self.step == c.steps or stop.asked
-                if self.step % c.log_every == 0 or last:
-                    row |= dict(step=self.step, loss=mean_loss(losses, self.step), broken=len(self.broken), seconds=time.time() - start)
-                    row["images_per_second"] = seen / row["seconds"]
-                    if self.step % c.eval_every == 0 or self.step == c.steps: row |= self.quick_look()
+                row = self.train_step([next(batches) for _ in range(c.accumulate)])
+                if "loss" in row: losses.append(row["loss"])
+                bar.update(); stopping, self.seconds = stop.asked, time.time() - start
+                due = lambda every: self.step % every == 0 or self.step == c.steps
+                if due(c.log_every) or due(c.eval_every) or due(c.save_every) or stopping:
+                    row |= dict(step=self.step, loss=mean_loss(losses, self.step), broken=len(self.broken), seconds=self.seconds)
+                    if due(c.save_every) or stopping: self.save()
+                    if due(c.eval_every) and not stopping: row |= self.quick_look()
                     metrics.write(**row); bar.set_postfix(loss=f"{row['loss']:.3f}"); losses = []
-                if self.step % c.save_every == 0 or last:
-                    save_checkpoint(self.run/"checkpoint", self.model, self.optimizer, self.step)
-                if stop.asked: raise KeyboardInterrupt(f"stopped and saved at step {self.step}; add --resume to go on")
-        return self.finish(time.time() - start)
+                if stopping: raise KeyboardInterrupt(f"stopped and saved at step {self.step}; add --resume to go on")
+        return self.finish()
+
+    def save(self):
+        "Write a checkpoint."
+        save_checkpoint(self.run/"checkpoint", self.model, self.optimizer, self.accelerator.scaler,
+                        dict(step=self.step, seconds=self.seconds, broken=sorted(self.broken)))
+
+    def load(self):
+        "Go back to the newest checkpoint; to the start where there is none."
+        state = load_checkpoint(self.run/"checkpoint", self.model, self.optimizer, self.accelerator.scaler)
+        self.step, self.seconds, self.broken = state["step"], state["seconds"], set(state["broken"])
 
     def report_broken(self,
-        batch: Batch,  # May list files that could not be read
+        paths: list[str],  # Files that could not be read
     ):
         "Say once which images cannot be read."
-        for path in sorted(set(batch.broken) - self.broken): tqdm.write(f"skipped an image that cannot be read: {path}")
-        self.broken |= set(batch.broken)
+        for path in sorted(set(paths) - self.broken): tqdm.write(f"skipped an image that cannot be read: {path}")
+        self.broken |= set(paths)
 
     def measure(self,
         images: int = 0,  # Stop after so many validation images; 0 takes all
     ) -> dict[str, dict[str, float]]:  # From `summarize`
         "Evaluate on held-out images, fixed masks and three kinds of caption."
         self.model.eval()
-        with self.accelerator.autocast(): return summarize(evaluate(self.model, self.val, self.bank, self.means, images))
+        if not self.model.target.shared: self.means = latent_means(self.model, self.train)  # these latents move
+        with self.accelerator.autocast(): scores, broken = evaluate(self.model, self.val, self.bank, self.means, images)
+        self.report_broken(broken)
+        return summarize(scores)
 
     def quick_look(self) -> dict[str, float]: # Name -> mean cosine
-        "Cosines on 256 images, for the learning curve."
+        "Cosines on about 256 images, for the learning curve."
         return {name: row["cosine"] for name, row in self.measure(256).items()}
 
-    def finish(self,
-        seconds: float,  # How long this process trained
-    ) -> dict[str, dict[str, float]]:  # From `summarize`
+    def finish(self) -> dict[str, dict[str, float]]: # From `summarize`
         "The full evaluation, written to the run folder."
         table, c = self.measure(), self.config
         batch = next(batch for batch in self.val if len(batch)).to(self.accelerator.device)
-        result = dict(table=table, seed=c.seed, steps=self.step, seconds=round(seconds, 1), held_out=len(self.val.dataset),
+        result = dict(table=table, seed=c.seed, steps=self.step, seconds=round(self.seconds, 1), held_out=len(self.val.dataset),
                       trained_parameters=count_trained(self.model), broken_images=sorted(self.broken), provenance=provenance())
         save_figure(plot_run(self.run), self.run/"curve.png")
         save_figure(plot_examples(self.model, batch, self.bank(range(len(batch))).to(batch.images.device)), self.run/"examples.png")
@@ -605,15 +669,15 @@ class Trainer:
         write_json(self.run/"results.json", result)
         return table
 
-# %% ../nbs/09_training.ipynb #c073
+# %% ../nbs/09_training.ipynb #c078
 def make_parser() -> argparse.ArgumentParser: # Of `vljepa_train`
     "Every field of `VLJEPAConfig` and `TrainConfig` is an option."
     parser = argparse.ArgumentParser("vljepa_train", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Train a vision-language JEPA and write a run folder with report.md, results.json and a checkpoint.",
         epilog="examples:\n  vljepa_train                            a few minutes on a laptop, no download\n"
                "  vljepa_train --resume                   go on with the newest unfinished run\n"
-               "  vljepa_data coco coco\n  vljepa_train --preset coco --data coco  MS COCO val2017 on one GPU")
-    parser.add_argument("--preset", choices=PRESETS, default="tiny", help="setting that the options below change (default: tiny)")
+               "  vljepa_data coco coco\n  vljepa_train --preset coco              MS COCO val2017, from the folder coco, on one GPU")
+    parser.add_argument("--preset", choices=PRESETS, help="setting that the options below change (default: tiny)")
     parser.add_argument("--run", type=Path, help="run folder (default: runs/PRESET-DATE-TIME)")
     parser.add_argument("--resume", action="store_true",
                         help="continue the newest unfinished run in runs/ (or --run), or start one where there is none")
@@ -629,13 +693,13 @@ def make_parser() -> argparse.ArgumentParser: # Of `vljepa_train`
                                help=note if shown == "" else f"{note} (default: {shown})")
     return parser
 
-# %% ../nbs/09_training.ipynb #c076
+# %% ../nbs/09_training.ipynb #c081
 def newest_unfinished(
     runs: Path,  # Folder of run folders
 ) -> Path | None:  # The run that `--resume` continues; None where there is none
     "The newest run folder without results.json."
-    found = [p.parent for p in runs.glob("*/config.json") if not (p.parent/"results.json").exists()]
-    return max(found, key=lambda p: (p/"config.json").stat().st_mtime, default=None)
+    found = [p for p in runs.glob("*/metrics.csv") if not (p.parent/"results.json").exists()]
+    return max(found, key=lambda p: p.stat().st_mtime).parent if found else None
 
 def resolve_run(
     args: argparse.Namespace,  # From `make_parser`
@@ -643,19 +707,21 @@ def resolve_run(
 ) -> tuple[Path, VLJEPAConfig, TrainConfig]:  # What to give to `Trainer`
     "The run folder and its two configurations: a new run, or one that goes on."
     given = {k: v for k, v in vars(args).items() if k not in ("preset", "run", "resume")}
-    run = args.run or (newest_unfinished(runs) if args.resume else None)
+    run, preset = args.run or (newest_unfinished(runs) if args.resume else None), args.preset or "tiny"
     if run and (run/"config.json").exists():
         if not args.resume: raise ValueError(f"{run} already holds a run; add --resume to go on with it, or name another --run")
-        model, training = read_config(run)
+        own = read_config(run)
+        if args.preset: given = asdict(PRESETS[preset]) | asdict(TRAIN_PRESETS[preset]) | given
         for name, value in given.items():
-            if (own := (asdict(model) | asdict(training))[name]) != value:
-                raise ValueError(f"{run} was started with {name}={own!r}, and --resume keeps a run's settings; leave out "
-                                 f"--{name.replace('_', '-')} {value} or start a new run")
-        return run, model, training
-    only = lambda preset: replace(preset, **{k: v for k, v in given.items() if k in {f.name for f in fields(preset)}})
-    return run or runs/f"{args.preset}-{time.strftime('%Y%m%d-%H%M%S')}", only(PRESETS[args.preset]), only(TRAIN_PRESETS[args.preset])
+            if (had := (asdict(own[0]) | asdict(own[1]))[name]) != value:
+                raise ValueError(f"{run} was started with {name}={had!r}, and --resume keeps a run's settings; leave out "
+                                 f"what asks for {value!r}, or start a new run")
+        return run, *own
+    only = lambda config: replace(config, **{k: v for k, v in given.items() if k in {f.name for f in fields(config)}})
+    model, training = only(PRESETS[preset]), only(TRAIN_PRESETS[preset])
+    return run or new_folder(runs/f"{preset}-{time.strftime('%Y%m%d-%H%M%S')}"), model, training
 
-# %% ../nbs/09_training.ipynb #c078
+# %% ../nbs/09_training.ipynb #c083
 @friendly_errors
 def vljepa_train(
     argv: list[str] | None = None,  # Command line; None takes the process's own
