@@ -104,6 +104,7 @@ def make_readme():
     nb.metadata["language_info"] = {"name": "python"}  # colours the code
     nb.cells = [cell for cell in nb.cells if not re.match(r"#\| *hide\b", cell.source)]
     for cell in nb.cells:
+        if re.match(r"#\| *echo: false\b", cell.source): cell.metadata["transient"] = {"remove_source": True}
         if cell.cell_type == "code": cell.source = re.sub(r"^#\|.*\n?", "", cell.source, flags=re.M)
     text, resources = MarkdownExporter().from_notebook_node(nb)
     if resources.get("outputs"):

@@ -620,9 +620,9 @@ class Trainer:
                 due = lambda every: self.step % every == 0 or self.step == c.steps
                 if due(c.log_every) or due(c.eval_every) or due(c.save_every) or stopping:
                     row |= dict(step=self.step, loss=mean_loss(losses, self.step), broken=len(self.broken), seconds=self.seconds)
-                    if due(c.save_every) or stopping: self.save()
                     if due(c.eval_every) and not stopping: row |= self.quick_look()
                     metrics.write(**row); bar.set_postfix(loss=f"{row['loss']:.3f}"); losses = []
+                    if due(c.save_every) or stopping: self.save()
                 if stopping: raise KeyboardInterrupt(f"stopped and saved at step {self.step}; add --resume to go on")
         return self.finish()
 
@@ -650,7 +650,7 @@ class Trainer:
         self.model.eval()
         if not self.model.target.shared: self.means = latent_means(self.model, self.train)  # these latents move
         with self.accelerator.autocast(): scores, broken = evaluate(self.model, self.val, self.bank, self.means, images)
-        self.report_broken(broken)
+        self.report_broken(broken); self.held_out = len(scores[BASELINES[0]])
         return summarize(scores)
 
     def quick_look(self) -> dict[str, float]: # Name -> mean cosine
@@ -661,7 +661,7 @@ class Trainer:
         "The full evaluation, written to the run folder."
         table, c = self.measure(), self.config
         batch = next(batch for batch in self.val if len(batch)).to(self.accelerator.device)
-        result = dict(table=table, seed=c.seed, steps=self.step, seconds=round(self.seconds, 1), held_out=len(self.val.dataset),
+        result = dict(table=table, seed=c.seed, steps=self.step, seconds=round(self.seconds, 1), held_out=self.held_out,
                       trained_parameters=count_trained(self.model), broken_images=sorted(self.broken), provenance=provenance())
         save_figure(plot_run(self.run), self.run/"curve.png")
         save_figure(plot_examples(self.model, batch, self.bank(range(len(batch))).to(batch.images.device)), self.run/"examples.png")
@@ -727,6 +727,7 @@ def vljepa_train(
     argv: list[str] | None = None,  # Command line; None takes the process's own
 ):
     "Train a vision-language JEPA: `vljepa_train --help`."
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else tokenizers warn when workers fork
     run, model_config, config = resolve_run(make_parser().parse_args(argv))
     if (run/"results.json").exists():
         print((run/"report.md").read_text(encoding="utf-8"))
