@@ -291,10 +291,21 @@ def site_renders():
     return problems + [f"smalldocs check: {line}" for line in said.splitlines() if not EXPECTED_NOTES.match(line)]
 
 
+def costs_are_measured():
+    "The running time and memory in each chapter's box are those of benchmarks/results/chapters.json."
+    measured, problems = json.loads((ROOT/"benchmarks"/"results"/"chapters.json").read_text(encoding="utf-8"))["chapters"], []
+    for name, nb in notebooks().items():
+        stated = re.search(r"Running it took (\d+) s and ([\d.]+) GB .*<!-- cost -->", prose(nb))
+        cost = measured.get(name)
+        want = cost and (f"{cost['seconds']:.0f}", f"{cost['gigabytes']:.1f}")
+        if ("<!-- cost -->" in prose(nb) or cost) and (not stated or stated.groups() != want):
+            problems.append(f"{name} states {stated and stated.groups()}, measured was {want}: run `python benchmarks/chapters.py {name}`")
+    return problems
+
 CHECKS = [exported_modules_match, notebooks_are_clean, readme_is_in_step, outputs_are_saved, notebooks_are_light,
           no_machine_paths, figures_have_alt_text, papers_are_in_the_bibliography, titles_are_whole,
           imports_stand_alone, modules_walk_down, public_names_are_documented, import_is_light, sidebar_is_complete,
-          reading_times_agree, glossary_is_true, notation_is_true, site_renders]
+          reading_times_agree, costs_are_measured, glossary_is_true, notation_is_true, site_renders]
 
 def run(checks):
     "Run some checks, print what each finds and how long it took; return the number that failed."
