@@ -109,7 +109,8 @@ class VLJEPA(nn.Module, PyTorchModelHubMixin):
     def trainable_state(self) -> dict[str, Tensor]: # Name -> tensor
         "What cannot be had again by loading the encoders by name: the predictor, and encoders that train or began at random."
         c = self.config
-        parts = ["predictor"] + ["vision"] * (c.train_vision or not c.pretrained) + ["text"] * (c.train_text or not c.pretrained)
+        parts = (["predictor"] + ["vision"] * (c.train_vision or not c.pretrained)
+                 + ["text"] * (c.train_text or not c.pretrained))
         if not self.target.shared: parts.append("target")
         return {n: t.detach().contiguous() for n, t in self.state_dict().items() if n.split(".")[0] in parts}
 
@@ -118,9 +119,11 @@ class VLJEPA(nn.Module, PyTorchModelHubMixin):
     ):
         "Load what `trainable_state` gave; ValueError where names or shapes differ."
         own = self.trainable_state()
-        wrong = sorted((own.keys() ^ state.keys()) | {n for n in own.keys() & state.keys() if own[n].shape != state[n].shape})
+        wrong = sorted((own.keys() ^ state.keys())
+                       | {n for n in own.keys() & state.keys() if own[n].shape != state[n].shape})
         if wrong:
-            raise ValueError(f"these weights belong to another configuration: {len(wrong)} tensors differ, the first is "
+            raise ValueError(f"these weights belong to another configuration: {len(wrong)} tensors differ, "
+                             "the first is "
                              f"{wrong[0]!r}; load them with the config.json that lies beside them")
         self.load_state_dict(state, strict=False)
 

@@ -87,7 +87,8 @@ class TrainConfig:
                 raise ValueError(f"{name}={getattr(self, name)!r} is not known; choose one of {', '.join(allowed)}")
         for name in ("steps", "batch_size", "accumulate", "max_tokens", "log_every", "eval_every", "save_every"):
             if getattr(self, name) < 1: raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("train_images", "val_images", "workers", "clip", "warmup", "lr", "weight_decay", "weight_decay_end", "momentum"):
+        for name in ("train_images", "val_images", "workers", "clip", "warmup", "lr", "weight_decay",
+                     "weight_decay_end", "momentum"):
             if getattr(self, name) < 0: raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("warmup", "momentum", "momentum_end", "drop_caption"):
             if getattr(self, name) > 1: raise ValueError(f"{name} must be at most 1, got {getattr(self, name)}")
@@ -95,7 +96,8 @@ class TrainConfig:
 # %% ../nbs/09_training.ipynb #c011
 TRAIN_PRESETS = dict(
     tiny=TrainConfig(),
-    coco=TrainConfig(data="coco", train_split="val2017", val_split="val2017", val_images=500, steps=3000, batch_size=32, accumulate=2,
+    coco=TrainConfig(data="coco", train_split="val2017", val_split="val2017", val_images=500,
+                     steps=3000, batch_size=32, accumulate=2,
                      lr=5e-4, weight_decay=.04, weight_decay_end=.4, workers=4, eval_every=250, save_every=250))
 
 # %% ../nbs/09_training.ipynb #c014
@@ -138,7 +140,8 @@ def find_data(
     if not config.data: return make_shapes_coco(cache_folder()/"shapes")
     root = Path(config.data).expanduser()
     if not root.is_dir():
-        raise FileNotFoundError(f"no folder {root}: make one with `vljepa_data shapes {root}` or `vljepa_data coco {root}`")
+        raise FileNotFoundError(f"no folder {root}: make one with `vljepa_data shapes {root}` or "
+                                f"`vljepa_data coco {root}`")
     return root
 
 def ignore_interrupt(
@@ -170,9 +173,11 @@ def make_loaders(
         raise ValueError(f"{len(val)} validation image cannot be given another one's caption; raise --val-images")
     tokenizer = model.text.tokenizer if model.text is not None else None
     options = dict(batch_size=c.batch_size, num_workers=c.workers, persistent_workers=c.workers > 0,
-                   pin_memory=torch.cuda.is_available() and c.device == "auto", collate_fn=Collate(tokenizer, c.max_tokens),
+                   pin_memory=torch.cuda.is_available() and c.device == "auto",
+                   collate_fn=Collate(tokenizer, c.max_tokens),
                    worker_init_fn=ignore_interrupt)
-    return (DataLoader(train, sampler=EpochSampler(len(train), c.seed), drop_last=True, **options), DataLoader(val, **options))
+    return (DataLoader(train, sampler=EpochSampler(len(train), c.seed), drop_last=True, **options),
+            DataLoader(val, **options))
 
 # %% ../nbs/09_training.ipynb #c020
 def make_mask(
@@ -294,7 +299,7 @@ def evaluate(
     bank: MaskBank,  # The same masks every time
     means: Tensor,  # Mean training target at each position, [N, D]
     images: int = 0,  # Stop after so many images; 0 takes all
-) -> tuple[dict[str, Tensor], list[str]]:  # Mean cosine of each image, [n], by baseline or kind of caption; unreadable files
+) -> tuple[dict[str, Tensor], list[str]]:  # Cosine of each image, [n], by name; unreadable files
     "Cosine of baselines and predictions with the targets, on held-out images and fixed masks."
     scores, broken, done, wrong = {}, [], 0, next_captions(loader.dataset)
     for batch in loader:
@@ -311,7 +316,8 @@ def evaluate(
             scores.setdefault(name, []).append(F.cosine_similarity(guess.float(), target.float(), dim=-1).mean(1).cpu())
         done += len(batch)
         if images and done >= images: break
-    if not scores: raise ValueError(f"none of the {len(loader.dataset)} validation images can be read; check the data folder")
+    if not scores:
+        raise ValueError(f"none of the {len(loader.dataset)} validation images can be read; check the data folder")
     return {name: torch.cat(s) for name, s in scores.items()}, broken
 
 # %% ../nbs/09_training.ipynb #c039
@@ -329,8 +335,10 @@ def format_table(
 ) -> str:  # Markdown
     "The summary as a table that reads well in a terminal and in a report."
     label = lambda n: n if n in BASELINES else f"predictor, {n}" + (" caption" if n in CAPTIONS else "")
-    rows = [f"| {label(n):<27} | {r['cosine']:>6.3f} | ±{r['plus_minus']:.3f} | {r['skill']:>+6.3f} |" for n, r in summary.items()]
-    return "\n".join([f"| {'held-out images':<27} | cosine | 95%    |  skill |", f"|:{'-'*27}-|-------:|-------:|-------:|", *rows])
+    rows = [f"| {label(n):<27} | {r['cosine']:>6.3f} | ±{r['plus_minus']:.3f} | {r['skill']:>+6.3f} |"
+            for n, r in summary.items()]
+    return "\n".join([f"| {'held-out images':<27} | cosine | 95%    |  skill |",
+                      f"|:{'-'*27}-|-------:|-------:|-------:|", *rows])
 
 # %% ../nbs/09_training.ipynb #c042
 def write_json(
@@ -351,11 +359,13 @@ def save_checkpoint(
     "Write `folder/<step>` whole or not at all, then delete older ones; FloatingPointError when a weight is not finite."
     weights = model.trainable_state()
     if not all(t.isfinite().all() for t in weights.values()):
-        raise FloatingPointError(f"the weights are not finite at step {state['step']}; the last checkpoint is kept; try a smaller --lr")
+        raise FloatingPointError(f"the weights are not finite at step {state['step']}; the last checkpoint is kept; "
+                                 "try a smaller --lr")
     partial, final = folder/".partial", folder/f"{state['step']:08d}"
     shutil.rmtree(partial, ignore_errors=True); partial.mkdir(parents=True)
     save_file(weights, partial/"model.safetensors")
-    torch.save(dict(optimizer=optimizer.state_dict(), scaler=scaler.state_dict() if scaler else None), partial/"optimizer.pt")
+    torch.save(dict(optimizer=optimizer.state_dict(), scaler=scaler.state_dict() if scaler else None),
+               partial/"optimizer.pt")
     write_json(partial/"state.json", state)
     shutil.rmtree(final, ignore_errors=True); partial.rename(final)
     for old in folder.glob("[0-9]*"):
@@ -405,7 +415,8 @@ def read_config(
     except FileNotFoundError: raise FileNotFoundError(f"{run} is no run folder: it has no config.json") from None
     except json.JSONDecodeError as e: raise ValueError(f"{run}/config.json is damaged: {e}") from None
     try: return VLJEPAConfig(**saved["model"]), TrainConfig(**saved["training"])
-    except (KeyError, TypeError) as e: raise ValueError(f"{run}/config.json does not fit this version of vljepa: {e}") from None
+    except (KeyError, TypeError) as e:
+        raise ValueError(f"{run}/config.json does not fit this version of vljepa: {e}") from None
 
 # %% ../nbs/09_training.ipynb #c049
 class Metrics:
@@ -427,7 +438,8 @@ class Metrics:
     ):
         "Append one row; columns that are not named stay empty."
         short = {k: f"{float(v):.6g}" if isinstance(v, float | Tensor) else v for k, v in row.items()}
-        with open(self.path, "a", newline="", encoding="utf-8") as f: csv.DictWriter(f, self.columns, lineterminator="\n").writerow(short)
+        with open(self.path, "a", newline="", encoding="utf-8") as f:
+            csv.DictWriter(f, self.columns, lineterminator="\n").writerow(short)
 
 def read_metrics(
     path: Path,  # metrics.csv
@@ -486,13 +498,15 @@ def plot_run(
     "The learning curve with the baselines that it must rise above."
     rows = [r for r in read_metrics(Path(run)/"metrics.csv") if r[BASELINES[0]]]
     fig, ax = plt.subplots(figsize=(7, 3.2))
-    styles = dict(zip((*CAPTIONS, "without text"), (("#009E73", "o"), ("#CC79A7", "s"), ("#0072B2", "^"), ("#009E73", "o"))))
+    styles = dict(zip((*CAPTIONS, "without text"),
+                      (("#009E73", "o"), ("#CC79A7", "s"), ("#0072B2", "^"), ("#009E73", "o"))))
     for name, (color, marker) in styles.items():
         points = [(int(r["step"]), float(r[name])) for r in rows if r[name]]
         if points: ax.plot(*zip(*points), color=color, marker=marker, ms=4, label=f"predictor, {name}")
     for name, dash in zip(BASELINES, (":", "-.", "--", (0, (1, 1)))):
         if rows: ax.axhline(float(rows[-1][name]), color="#666666", ls=dash, lw=1.2, label=name)
-    ax.set(xlabel="optimiser step", ylabel="mean cosine, held-out images"); ax.legend(fontsize=7, ncol=2); ax.grid(alpha=.2)
+    ax.set(xlabel="optimiser step", ylabel="mean cosine, held-out images")
+    ax.legend(fontsize=7, ncol=2); ax.grid(alpha=.2)
     fig.tight_layout()
     return fig
 
@@ -514,11 +528,15 @@ def plot_examples(
     for shown in (batch.captions, [""] * len(batch)) if model.text is not None else ([],):
         guess = model.predictor(context, mask.keep, mask.hide, *caption_latents(model, batch, shown))
         cosine = F.cosine_similarity(guess.float(), target.float(), dim=-1).cpu()
-        pictures.append(torch.full((len(batch), rows * cols), math.nan).scatter(1, mask.hide.cpu(), cosine).view(-1, rows, cols))
-    names = ["image", "visible part", *(["cosine, right caption", "cosine, empty caption"] if model.text is not None else ["cosine"])]
-    fig, axes = plt.subplots(len(pictures), n, figsize=(1.8 * n, 1.8 * len(pictures)), squeeze=False, layout="constrained")
+        pictures.append(torch.full((len(batch), rows * cols), math.nan)
+                        .scatter(1, mask.hide.cpu(), cosine).view(-1, rows, cols))
+    names = ["image", "visible part",
+             *(["cosine, right caption", "cosine, empty caption"] if model.text is not None else ["cosine"])]
+    fig, axes = plt.subplots(len(pictures), n, figsize=(1.8 * n, 1.8 * len(pictures)), squeeze=False,
+                             layout="constrained")
     for r, row in enumerate(pictures):
-        for ax, picture in zip(axes[r], row): shown = ax.imshow(picture, vmin=0, vmax=1, cmap="viridis"); ax.set(xticks=[], yticks=[])
+        for ax, picture in zip(axes[r], row):
+            shown = ax.imshow(picture, vmin=0, vmax=1, cmap="viridis"); ax.set(xticks=[], yticks=[])
         axes[r, 0].set_ylabel(names[r], fontsize=8)
     for i in range(n): axes[0, i].set_title(textwrap.fill(batch.captions[i], 26), fontsize=6, parse_math=False)
     fig.colorbar(shown, ax=axes[2:].ravel().tolist(), shrink=.7, label="cosine with the target")
@@ -533,7 +551,8 @@ def format_report(
     table, gain = result["table"], ""
     if "right" in table:
         by = {k: table["right"]["skill"] - table[k]["skill"] for k in ("shuffled", "empty")}
-        gain = (f"**Does it use the caption?** Skill with the right caption minus skill with a shuffled one: {by['shuffled']:+.3f}; "
+        gain = ("**Does it use the caption?** Skill with the right caption minus skill with a shuffled one: "
+                f"{by['shuffled']:+.3f}; "
                 f"minus skill with an empty one: {by['empty']:+.3f}.\n\n")
     best = max(BASELINES, key=lambda b: table[b]["cosine"])
     score = table.get("right") or table["without text"]
@@ -554,16 +573,19 @@ class Trainer:
         model_config: VLJEPAConfig | None = None,  # Architecture; the `tiny` preset when absent
         config: TrainConfig | None = None,  # Everything else; the `tiny` preset when absent
     ):
-        self.run, self.config, model_config = Path(run), config or TRAIN_PRESETS["tiny"], model_config or PRESETS["tiny"]
+        self.run, self.config, model_config = (Path(run), config or TRAIN_PRESETS["tiny"],
+                                               model_config or PRESETS["tiny"])
         c, self.step, self.seconds, self.broken = self.config, 0, 0., set()
         if (self.run/"config.json").exists() and read_config(self.run) != (model_config, c):
             raise ValueError(f"{run} holds a run with other settings; name another folder, or continue it with "
                              "Trainer(run, *read_config(run))")
         root = find_data(c)
-        AcceleratorState._reset_state(reset_partial_state=True)  # an earlier trainer may have used another device or precision
+        # an earlier trainer may have used another device or precision
+        AcceleratorState._reset_state(reset_partial_state=True)
         self.accelerator = Accelerator(mixed_precision=pick_precision(c), cpu=c.device == "cpu")
         if self.accelerator.num_processes > 1:
-            raise ValueError(f"a run uses one process, but {self.accelerator.num_processes} were started; use plain vljepa_train")
+            raise ValueError(f"a run uses one process, but {self.accelerator.num_processes} were started; "
+                             "use plain vljepa_train")
         torch.manual_seed(c.seed)
         self.model = VLJEPA(model_config).to(self.accelerator.device)
         self.mask = make_mask(c, self.model.vision.grid)
@@ -586,11 +608,13 @@ class Trainer:
     ) -> dict[str, Tensor | float]:  # What metrics.csv shows of this step; without "loss" when no image could be read
         "One optimiser step: schedules, masks, loss, gradient, EMA."
         c, acc, losses = self.config, self.accelerator, []
-        row = dict(lr=learning_rate(self.step, c), momentum=momentum_schedule(self.step, c.steps, c.momentum, c.momentum_end),
+        row = dict(lr=learning_rate(self.step, c),
+                   momentum=momentum_schedule(self.step, c.steps, c.momentum, c.momentum_end),
                    weight_decay=cosine_ramp(c.weight_decay, c.weight_decay_end, self.step / c.steps))
         for group in self.optimizer.param_groups: group["lr"] = row["lr"]
         self.optimizer.param_groups[0]["weight_decay"] = row["weight_decay"]
-        self.model.train(); torch.manual_seed(seeded(c.seed, self.step).initial_seed())  # dropout, where an encoder trains
+        self.model.train()
+        torch.manual_seed(seeded(c.seed, self.step).initial_seed())  # dropout, where an encoder trains
         for batch in batches: self.report_broken(batch.broken)
         readable = [batch for batch in batches if len(batch)]
         for i, batch in enumerate(readable):
@@ -619,7 +643,8 @@ class Trainer:
                 bar.update(); stopping, self.seconds = stop.asked, time.time() - start
                 due = lambda every: self.step % every == 0 or self.step == c.steps
                 if due(c.log_every) or due(c.eval_every) or due(c.save_every) or stopping:
-                    row |= dict(step=self.step, loss=mean_loss(losses, self.step), broken=len(self.broken), seconds=self.seconds)
+                    row |= dict(step=self.step, loss=mean_loss(losses, self.step), broken=len(self.broken),
+                                seconds=self.seconds)
                     if due(c.eval_every) and not stopping: row |= self.quick_look()
                     metrics.write(**row); bar.set_postfix(loss=f"{row['loss']:.3f}"); losses = []
                     if due(c.save_every) or stopping: self.save()
@@ -662,9 +687,11 @@ class Trainer:
         table, c = self.measure(), self.config
         batch = next(batch for batch in self.val if len(batch)).to(self.accelerator.device)
         result = dict(table=table, seed=c.seed, steps=self.step, seconds=round(self.seconds, 1), held_out=self.held_out,
-                      trained_parameters=count_trained(self.model), broken_images=sorted(self.broken), provenance=provenance())
+                      trained_parameters=count_trained(self.model), broken_images=sorted(self.broken),
+                      provenance=provenance())
         save_figure(plot_run(self.run), self.run/"curve.png")
-        save_figure(plot_examples(self.model, batch, self.bank(range(len(batch))).to(batch.images.device)), self.run/"examples.png")
+        save_figure(plot_examples(self.model, batch, self.bank(range(len(batch))).to(batch.images.device)),
+                    self.run/"examples.png")
         (self.run/"report.md").write_text(format_report(self.run, result), encoding="utf-8")
         write_json(self.run/"results.json", result)
         return table
@@ -676,7 +703,8 @@ def make_parser() -> argparse.ArgumentParser: # Of `vljepa_train`
         description="Train a vision-language JEPA and write a run folder with report.md, results.json and a checkpoint.",
         epilog="examples:\n  vljepa_train                            a few minutes on a laptop, no download\n"
                "  vljepa_train --resume                   go on with the newest unfinished run\n"
-               "  vljepa_data coco coco\n  vljepa_train --preset coco              MS COCO val2017, from the folder coco, on one GPU")
+               "  vljepa_data coco coco\n"
+               "  vljepa_train --preset coco              MS COCO val2017, from the folder coco, on one GPU")
     parser.add_argument("--preset", choices=PRESETS, help="setting that the options below change (default: tiny)")
     parser.add_argument("--run", type=Path, help="run folder (default: runs/PRESET-DATE-TIME)")
     parser.add_argument("--resume", action="store_true",
@@ -687,7 +715,8 @@ def make_parser() -> argparse.ArgumentParser: # Of `vljepa_train`
             defaults = {name: getattr(p, f.name) for name, p in presets.items()}
             same = len(set(defaults.values())) == 1
             shown = defaults["tiny"] if same else ", ".join(f"{n}: {v}" for n, v in defaults.items())
-            kind = dict(action=argparse.BooleanOptionalAction) if isinstance(f.default, bool) else dict(type=type(f.default), metavar="X")
+            kind = (dict(action=argparse.BooleanOptionalAction) if isinstance(f.default, bool)
+                    else dict(type=type(f.default), metavar="X"))
             note = (notes[f.name] or "").replace("%", "%%")  # none for a class that was typed into a notebook
             group.add_argument("--" + f.name.replace("_", "-"), default=argparse.SUPPRESS, **kind,
                                help=note if shown == "" else f"{note} (default: {shown})")
@@ -709,7 +738,8 @@ def resolve_run(
     given = {k: v for k, v in vars(args).items() if k not in ("preset", "run", "resume")}
     run, preset = args.run or (newest_unfinished(runs) if args.resume else None), args.preset or "tiny"
     if run and (run/"config.json").exists():
-        if not args.resume: raise ValueError(f"{run} already holds a run; add --resume to go on with it, or name another --run")
+        if not args.resume:
+            raise ValueError(f"{run} already holds a run; add --resume to go on with it, or name another --run")
         own = read_config(run)
         if args.preset: given = asdict(PRESETS[preset]) | asdict(TRAIN_PRESETS[preset]) | given
         for name, value in given.items():
