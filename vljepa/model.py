@@ -32,6 +32,7 @@ class VLJEPAConfig:
     depth: int = 4  # Blocks of the predictor
     heads: int = 4  # Attention heads of the predictor
     form: str = "joint"  # "joint" self-attention or "cross" attention predictor
+    positions: bool = True  # Tell the predictor where each patch is; False shows what breaks
     context: str = "visible"  # "visible" encodes visible patches only; "full" encodes all and leaks
     layer_norm_targets: bool = True  # Layer-normalise target latents
     train_vision: bool = False  # Train the vision encoder too (its target becomes a real EMA copy)
@@ -65,7 +66,7 @@ class VLJEPA(nn.Module, PyTorchModelHubMixin):
         if self.text is not None and not c.train_text: freeze(self.text)
         self.target = EMATarget(self.vision)
         self.predictor = Predictor(self.vision.dim, self.vision.grid, dim_text=self.text.dim if self.text else None,
-                                   dim=c.dim, depth=c.depth, heads=c.heads, form=c.form)
+                                   dim=c.dim, depth=c.depth, heads=c.heads, form=c.form, positions=c.positions)
 
     def encode(self,
         images: Tensor,  # [B, 3, H, W]
