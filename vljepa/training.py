@@ -572,7 +572,7 @@ def plot_run(
     for name, dash in zip(BASELINES, (":", "-.", "--", (0, (1, 1)))):
         if rows: left.axhline(float(rows[-1][name]), color="#666666", ls=dash, lw=1.2, label=name)
     for name, color, marker in zip(METERS, ("#0072B2", "#E69F00", "#009E73"), "o^s"):
-        points = [(int(r["step"]), float(r[name]) / max(float(r[f"target {name}"]), 1e-9)) for r in rows]
+        points = [(int(r["step"]), float(r[name]) / max(float(r[f"target {name}"]), 1e-9)) for r in rows if r[name]]
         if points: right.plot(*zip(*points), color=color, marker=marker, ms=4, label=name)
     right.axhline(1, color="#666666", ls=":", lw=1.2, label="as the targets")
     left.set(xlabel="optimiser step", ylabel="mean cosine, held-out images")
