@@ -215,8 +215,9 @@ def refuse_overlap(
     known = {file_md5(p): p for p in set(train_paths) if p.is_file()}
     twice = [(p, known[h]) for p in test_paths if p.is_file() and (h := file_md5(p)) in known]
     if twice:
-        raise ValueError(f"{len(twice)} of {len(test_paths)} test images were trained on, such as {twice[0][0]}, "
-                         f"which is {twice[0][1]}: this would measure memory; choose another --val-split")
+        test, train = twice[0]
+        raise ValueError(f"{len(twice)} of {len(test_paths)} test images were trained on, such as {test}, which is "
+                         f"{train}: this would measure memory; choose another --val-split")
 
 def trained_on(
     opened: Opened,  # From `open_run`
@@ -302,7 +303,7 @@ def read_labels(
     with open(path, newline="", encoding="utf-8-sig") as file: rows = list(csv.DictReader(file))
     if not rows or not {"image", "label"} <= rows[0].keys():
         found = ", ".join(map(str, rows[0])) if rows else "no rows"
-        raise ValueError(f"{path} has {found}; it needs the columns image and label, and one row for each label "
+        raise ValueError(f"{path} has {found}; it needs the columns image and label, with a row for each label "
                          "of an image")
     classes = sorted({row["label"] for row in rows})
     number = {str(i): n for n, i in enumerate(dataset.ids)}
@@ -312,8 +313,8 @@ def read_labels(
         if row["image"] in number: table[number[row["image"]], classes.index(row["label"])] = 1
     if not table.any():
         first = Path(dataset.paths[0])
-        raise ValueError(f"{path} names no image of {first.parent}; its column image must hold file names such as "
-                         f"{first.name}")
+        raise ValueError(f"{path} names no image of {first.parent}; its column image must hold file names "
+                         f"such as {first.name}")
     return table, classes
 
 # %% ../nbs/11_probe.ipynb #c046
@@ -332,7 +333,7 @@ def random_predictor(
 # %% ../nbs/11_probe.ipynb #c048
 ROWS = ("chance", "visible patches", "random predictor, no caption", "predicted, no caption", "caption alone",
         "random predictor, caption", "predicted, caption", "whole image")
-TOKEN_ROWS = ("visible patches", "predicted, no caption", "predicted, caption", "whole image")  # read by attentive probes
+TOKEN_ROWS = ("visible patches", "predicted, no caption", "predicted, caption", "whole image")
 
 class Features(NamedTuple):
     "What the probes may read, for n images."
@@ -502,7 +503,8 @@ def retrieve(
     ways = {"predicted from the caption alone": centred_cosine(*imagine(opened.model, opened.val)),
             "a map fitted to training images": centred_cosine(mapped, test.images)}
     found = {way: {"caption to image": recall(s), "image to caption": recall(s.T)} for way, s in ways.items()}
-    return found | {"chance": dict.fromkeys(("caption to image", "image to caption"), chance_recall(len(test.ids)))}
+    chance = chance_recall(len(test.ids))
+    return found | {"chance": {"caption to image": chance, "image to caption": chance}}
 
 # %% ../nbs/11_probe.ipynb #c061
 def label_sets(
@@ -523,7 +525,7 @@ def label_sets(
 
 def probe_run(
     opened: Opened,  # From `open_run`; with labels, if there are any
-    keys: tuple[str, ...] = ("category",),  # Whose regions are known, for `label_regions`; () for image-level labels
+    keys: tuple[str, ...] = ("category",),  # Of the labels, for `label_regions`; () for image-level labels
     images: int = 2000,  # Training images for the probes; 0 takes all
     seed: int = 0,  # Of the probes and of the bootstrap
 ) -> dict:  # Everything that was measured, as JSON can hold it
@@ -538,8 +540,8 @@ def probe_run(
     train, test = (f.only(f.labels.sum(1) > 0) for f in (train, test))  # no label at all: unknown
     result |= dict(labelled_train_images=len(train.ids), labelled_test_images=len(test.ids))
     if len(train.ids) < 10 or not test.ids:
-        raise ValueError(f"only {len(train.ids)} of the training images and {len(test.ids)} of the test images have "
-                         "labels; probes need 10 and 1 at the least: choose other --labels, or raise --images")
+        raise ValueError(f"{len(train.ids)} training images and {len(test.ids)} test images have labels; probes need "
+                         "10 and 1 at the least: choose other --labels, or raise --images")
     for name, labels in label_sets(o, keys, train, test).items():
         result["labels"][name], result["average_precision"][name] = probe_rows(train, test, labels, seed)
         result["positives"][name] = labels[1].sum(0).int().tolist()
@@ -574,11 +576,11 @@ def format_probe(
     r, parts = result, []
     for name, table in r["labels"].items():
         judged, few = sum(p > 0 for p in r["positives"][name]), r["labelled_test_images"] < 300
-        parts.append(f"**Which classes are {name}?** Mean average precision over {judged} of {len(r['classes'])} "
-                     f"classes, probes fitted on {r['labelled_train_images']} images, measured on "
+        parts.append(f"**Which classes are {name}?** Mean average precision over {judged} of "
+                     f"{len(r['classes'])} classes, probes fitted on {r['labelled_train_images']} images, measured on "
                      f"{r['labelled_test_images']} others." + " These are few: the intervals are wide." * few)
-        head = f"| {'the probe reads':<28} | linear | 95%            | behind | 95%              | k-NN  | attentive |"
-        line = f"|:{'-'*28}-|-------:|:---------------|-------:|:-----------------|------:|----------:|"
+        head = f"| {'the probe reads':<28} | linear | {'95%':<14} | behind | {'95%':<16} | k-NN  | attentive |"
+        line = f"|:{'-'*28}-|-------:|:{'-'*14}-|-------:|:{'-'*16}-|------:|----------:|"
         parts.append("\n".join([head, line, *(format_row(row, scores) for row, scores in table.items())]))
     if not r["labels"]: parts.append("These images have no labels, so there is nothing to classify.")
     else:
@@ -604,7 +606,8 @@ def plot_probe(
 ) -> plt.Figure:  # One panel for each set of labels
     "Mean average precision of every row, between floor and ceiling."
     n = len(result["labels"])
-    fig, axes = plt.subplots(1, n, figsize=(3.4 * n + 1.6, 2.8), sharey=True, squeeze=False, layout="constrained")
+    fig, axes = plt.subplots(1, n, figsize=(3.4 * n + 1.6, 2.8), sharey=True, squeeze=False,
+                             layout="constrained")
     for ax, (name, table) in zip(axes[0], result["labels"].items()):
         for y, (row, s) in zip(range(len(table), 0, -1), table.items()):
             ax.plot([s["low"], s["high"]], [y, y], color=row_color(row), lw=4, alpha=.4)
@@ -626,13 +629,16 @@ def plot_all(
     o, m = opened, opened.model
     look = next(looks(m, o.val, o.bank, o.means, shown_captions(o.val.dataset)))
     best = max(examination.scores[b].mean().item() for b in ALL_BASELINES)
-    pictures = {"skill.png": (plot_skill_maps(m, look, best), "Where it predicts well: skill of each hidden patch"),
-                "places.png": (plot_places(examination, m.vision.grid), "Skill at each position of the grid")}
-    if m.text is not None: pictures["words.png"] = plot_words(m, look), "Which word matters for which hidden patch"
-    library = patch_library(m, o.train)
-    pictures |= {"patchwork.png": (plot_patchwork(m, look, library), "Predictions as the nearest training patches"),
-                 "pca.png": (plot_pca(m, look), "Targets, context and predictions in the same colours")}
-    if result["labels"]: pictures["probe.png"] = plot_probe(result), "What probes can read, between floor and ceiling"
+    pictures = {
+        "skill.png": (plot_skill_maps(m, look, best), "Where it predicts well: skill of each hidden patch"),
+        "places.png": (plot_places(examination, m.vision.grid), "Skill at each position of the grid"),
+        "patchwork.png": (plot_patchwork(m, look, patch_library(m, o.train)),
+                          "Predictions as the nearest training patches"),
+        "pca.png": (plot_pca(m, look), "Targets, context and predictions in the same colours")}
+    if m.text is not None:
+        pictures["words.png"] = plot_words(m, look), "Which word matters for which hidden patch"
+    if result["labels"]:
+        pictures["probe.png"] = plot_probe(result), "What probes can read, between floor and ceiling"
     return pictures
 
 def write_classes(
@@ -675,7 +681,7 @@ def probe_folder(
     data: str = "",  # folder where its data is now, if it has moved
     train_split: str = "",  # split to fit the probes on, if not the run's own
     val_split: str = "",  # split to measure on, if not the run's own
-    labels: str = "",  # keys of the instances such as category,color, or a CSV file with columns image and label
+    labels: str = "",  # keys of instances such as category,color, or a CSV file with columns image and label
     images: int = 2000,  # training images for the probes; 0 takes all
     device: str = "auto",  # auto takes a GPU where there is one; cpu does not
     seed: int = 0,  # of the probes and of the bootstrap
@@ -691,8 +697,9 @@ def probe_folder(
     if labels and not keys:
         for part in (opened.train.dataset.dataset, opened.val.dataset.dataset):
             part.labels, part.classes = read_labels(labels, part)
-    nouns = label_names([read_coco(folder/f"instances_{config.val_split}.json")], "category") if objects else None
-    result, seen = probe_run(opened, keys, images, seed), examine(opened, nouns and noun_pattern(nouns))
+    nouns = None
+    if objects: nouns = noun_pattern(label_names([read_coco(folder/f"instances_{splits[1]}.json")], "category"))
+    result, seen = probe_run(opened, keys, images, seed), examine(opened, nouns)
     result["diagnostics"] = dict(table=summarize(seen.scores, ALL_BASELINES), gains=caption_gain(seen.scores),
                                  meters=seen.meters, leak=seen.leak, found=diagnose(seen))
     text = f"## Examined\n\n{format_examination(seen)}\n\n## Probed\n\n{format_probe(result)}"
