@@ -360,7 +360,7 @@ def collapse_alarms(
 ) -> list[str]:  # Sentences; none for a healthy run
     "Say when predictions are the same everywhere, or the same within each image."
     said = dict(std="all predictions are nearly the same vector", within="all patches of an image get nearly the same prediction")
-    least = dict(std=.1, within=.01)  # share of the targets' value; a young run may well have a tenth of it
+    least = dict(std=.1, within=.001)  # share of the targets' value; a young run may well have a hundredth of it
     low = [name for name in said if prediction[name] < least[name] * target[name]]
     return [f"{said[n]} ({n} {prediction[n]:.3f}, of the targets {target[n]:.3f})" for n in low[:1]]
 
