@@ -439,7 +439,7 @@ def plot_pca(
     for name, guess in shown_guesses(look).items(): rows[f"predicted, {name}"] = paint(guess, look.mask.hide)
     return plot_rows(rows, look.batch.captions)
 
-# %% ../nbs/10_diagnostics.ipynb #c083
+# %% ../nbs/10_diagnostics.ipynb #c081
 def skill_explorer(
     model: VLJEPA,  # A trained model with text
     look: Look,  # From `looks`

@@ -360,9 +360,8 @@ def row_latents(
     batch,  # B images with captions, on the device
     first: int,  # Number of its first image, which decides on the masks
     max_length: int = 64,  # Longest caption, in tokens
-) -> tuple[dict[str, tuple[Tensor, Tensor]], Tensor | None, Tensor, Tensor]:
-    # By row, latents of visible and of hidden patches; mean text latent; mean image latent; hidden patches
-    "Everything that the rows of the table are made of."
+) -> tuple[dict, Tensor | None, Tensor, Tensor]:  # Latents by row; mean text and image latents; hidden patches
+    "Everything that the rows of the table are made of: by row, latents of visible and of hidden patches."
     m, mask = opened.model, opened.bank(range(first, first + len(batch))).to(batch.images.device)
     normal = normalize_targets if m.config.layer_norm_targets else lambda x: x
     context, full, words = m.encode(batch.images, mask.keep), m.targets(batch.images), None
