@@ -31,7 +31,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
-from .data import CocoCaptions, file_md5, friendly_errors, label_names, read_coco
+from .data import Batch, CocoCaptions, file_md5, friendly_errors, label_names, read_coco
 from .encoders import gather_tokens
 from .predictor import Predictor
 from .targets import normalize_targets
@@ -157,7 +157,7 @@ class KNNProbe:
 # %% ../nbs/11_probe.ipynb #c022
 class AttentiveProbe:
     "For each class one query that chooses the tokens to look at, and one linear read-out of what it finds."
-    steps, batch_size, lr, weight_decay = 200, 128, 1e-2, 1e-2
+    steps, batch_size, lr, weight_decay = 200, 64, 1e-2, 1e-2
 
     def __init__(self,
         tokens: Tensor,  # Training tokens, [n, L, D]
@@ -332,7 +332,7 @@ def random_predictor(
 
 # %% ../nbs/11_probe.ipynb #c048
 ROWS = ("chance", "visible patches", "random predictor, no caption", "predicted, no caption", "caption alone",
-        "random predictor, caption", "predicted, caption", "whole image")
+        "visible patches and caption", "random predictor, caption", "predicted, caption", "whole image")
 TOKEN_ROWS = ("visible patches", "predicted, no caption", "predicted, caption", "whole image")
 
 class Features(NamedTuple):
@@ -357,7 +357,7 @@ class Features(NamedTuple):
 def row_latents(
     opened: Opened,  # From `open_run`
     random: Predictor,  # From `random_predictor`
-    batch,  # B images with captions, on the device
+    batch: Batch,  # B images with captions, on the device
     first: int,  # Number of its first image, which decides on the masks
     max_length: int = 64,  # Longest caption, in tokens
 ) -> tuple[dict, Tensor | None, Tensor, Tensor]:  # Latents by row; mean text and image latents; hidden patches
@@ -394,7 +394,9 @@ def collect(
             if name in TOKEN_ROWS:
                 both = torch.cat([F.pad(visible, (0, 1)), F.pad(hidden, (0, 1), value=1.)], 1)
                 add(tokens, name, both.half())
-        if words is not None: add(pooled, "caption alone", words)
+        if words is not None:
+            add(pooled, "caption alone", words)
+            add(pooled, "visible patches and caption", torch.cat([rows["visible patches"][0].mean(1), words], -1))
         rest.append((whole.cpu(), batch.labels, hide.cpu(), batch.image_ids.tolist()))
         done += len(batch)
         if images and done >= images: break

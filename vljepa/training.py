@@ -6,11 +6,11 @@
 __all__ = ['TRAIN_PRESETS', 'BASELINES', 'CAPTIONS', 'METERS', 'TrainConfig', 'seeded', 'EpochSampler', 'cache_folder', 'Collate',
            'find_data', 'ignore_interrupt', 'make_loaders', 'make_mask', 'pick_precision', 'param_groups',
            'count_trained', 'cosine_ramp', 'learning_rate', 'latent_means', 'baselines', 'skill', 'shown_captions',
-           'caption_latents', 'Look', 'looks', 'rankme', 'meters', 'collapse_alarms', 'evaluate', 'summarize',
-           'format_table', 'write_json', 'save_checkpoint', 'load_checkpoint', 'new_folder', 'write_config',
-           'read_config', 'Metrics', 'read_metrics', 'StopSignal', 'mean_loss', 'provenance', 'save_figure', 'plot_run',
-           'pixels', 'gray_out', 'on_patches', 'plot_rows', 'plot_examples', 'format_meters', 'format_report',
-           'Trainer', 'make_parser', 'newest_unfinished', 'resolve_run', 'vljepa_train']
+           'caption_latents', 'Look', 'looks', 'rankme', 'meters', 'collapse_alarms', 'compare', 'evaluate',
+           'summarize', 'format_table', 'write_json', 'save_checkpoint', 'load_checkpoint', 'new_folder',
+           'write_config', 'read_config', 'Metrics', 'read_metrics', 'StopSignal', 'mean_loss', 'provenance',
+           'save_figure', 'plot_run', 'pixels', 'gray_out', 'on_patches', 'plot_rows', 'plot_examples', 'format_meters',
+           'format_report', 'Trainer', 'make_parser', 'newest_unfinished', 'resolve_run', 'vljepa_train']
 
 # %% ../nbs/09_training.ipynb #c003
 import argparse
@@ -26,7 +26,7 @@ import subprocess
 import textwrap
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -266,9 +266,9 @@ def baselines(
                                 visible.mean(1, keepdim=True).expand(B, Nm, -1), gather_tokens(visible, nearest))))
 
 def skill(
-    similarity: float,  # Mean cosine s of the prediction
+    similarity: float | Tensor,  # Cosine s of the prediction: a mean, or one for each patch
     baseline: float,  # Mean cosine b of the best baseline
-) -> float:  # 1 is perfect, 0 is the baseline, below 0 is worse
+) -> float | Tensor:  # 1 is perfect, 0 is the baseline, below 0 is worse
     "How much of the way from the baseline to a perfect prediction was covered."
     return (similarity - baseline) / (1 - baseline)
 
@@ -357,14 +357,31 @@ def meters(
 def collapse_alarms(
     prediction: dict[str, float],  # `meters` of the predictions
     target: dict[str, float],  # `meters` of the targets
-) -> list[str]:  # Sentences; none for a healthy run
-    "Say when predictions are the same everywhere, or the same within each image."
-    said = dict(std="all predictions are nearly the same vector", within="all patches of an image get nearly the same prediction")
-    least = dict(std=.1, within=.001)  # share of the targets' value; a young run may well have a hundredth of it
-    low = [name for name in said if prediction[name] < least[name] * target[name]]
-    return [f"{said[n]} ({n} {prediction[n]:.3f}, of the targets {target[n]:.3f})" for n in low[:1]]
+) -> dict[str, str]:  # Meter -> sentence; empty for a healthy run
+    "Say when predictions are the same everywhere, or else the same within each image."
+    faults = dict(std=("all predictions are nearly the same vector", .1),
+                  within=("all patches of an image get nearly the same prediction", .001))  # a young run has a hundredth
+    for name, (fault, least) in faults.items():
+        p, t = prediction[name], target[name]
+        if p < least * t: return {name: f"{fault} ({name} {p:.3f}, of the targets {t:.3f})"}
+    return {}
 
 # %% ../nbs/09_training.ipynb #c044
+def compare(
+    seen: Iterable[Look],  # From `looks`
+) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:  # Cosines [n, Nm] by name; hide [n, Nm]; latents by part
+    "Cosine of each guess with the target; and predictions, targets and context of the first 256 images or so."
+    cosines, hide, first = {}, [], dict(prediction=[], target=[], context=[])
+    for look in seen:
+        for name, guess in look.guesses.items():
+            cosines.setdefault(name, []).append(F.cosine_similarity(guess.float(), look.target, dim=-1).cpu())
+        if sum(map(len, hide)) < 256:
+            own = look.guesses["right" if "right" in look.guesses else "without text"]
+            for part, latents in zip(first.values(), (own, look.target, look.context)): part.append(latents.cpu())
+        hide.append(look.mask.hide.cpu())
+    join = lambda parts: {name: torch.cat(part) for name, part in parts.items()}
+    return join(cosines), torch.cat(hide), join(first)
+
 def evaluate(
     model: VLJEPA,  # The model, on its device
     loader: DataLoader,  # Validation batches, in order
@@ -373,16 +390,10 @@ def evaluate(
     images: int = 0,  # Stop after so many images; 0 takes all
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, float]], list[str]]:  # Cosines [n] by name; meters; unreadable files
     "Baselines and predictions against the targets on held-out images, and `meters` of the first 256 or so."
-    scores, first, broken, n = {}, dict(prediction=[], target=[]), [], 0
-    for look in looks(model, loader, bank, means, shown_captions(loader.dataset), images, broken):
-        for name, guess in look.guesses.items():
-            scores.setdefault(name, []).append(F.cosine_similarity(guess.float(), look.target, dim=-1).mean(1).cpu())
-        if n < 256:
-            own = look.guesses["without text" if model.text is None else "right"]
-            first["prediction"].append(own.cpu()); first["target"].append(look.target.cpu())
-        n += len(look.batch)
-    return ({name: torch.cat(s) for name, s in scores.items()},
-            {name: meters(torch.cat(latents)) for name, latents in first.items()}, broken)
+    broken = []
+    cosines, _, first = compare(looks(model, loader, bank, means, shown_captions(loader.dataset), images, broken))
+    spread = {part: meters(first[part]) for part in ("prediction", "target")}
+    return {name: cosine.mean(1) for name, cosine in cosines.items()}, spread, broken
 
 # %% ../nbs/09_training.ipynb #c047
 def summarize(
@@ -617,7 +628,8 @@ def plot_rows(
 ) -> plt.Figure:  # One row of pictures per name
     "Pictures side by side, with one colour bar for all that show values."
     n = max(map(len, rows.values()))
-    fig, axes = plt.subplots(len(rows), n, figsize=(1.5 * n + .6, 1.5 * len(rows) + .3), squeeze=False, layout="constrained")
+    fig, axes = plt.subplots(len(rows), n, figsize=(1.5 * n + .6, 1.5 * len(rows) + .3), squeeze=False,
+                             layout="constrained")
     bars, shown = [], None
     for line, (name, pictures) in zip(axes, rows.items()):
         for ax in line: ax.set(xticks=[], yticks=[])
@@ -653,7 +665,7 @@ def format_meters(
     meters: dict[str, dict[str, float]],  # From `evaluate`
 ) -> str:  # One or two sentences
     "What the meters say, in words."
-    alarms = collapse_alarms(**meters)
+    alarms = list(collapse_alarms(**meters).values())
     facts = "; ".join(f"{n} {meters['prediction'][n]:.2f} (targets {meters['target'][n]:.2f})" for n in METERS)
     return (f"It looks like it: {alarms[0]}. " if alarms else "No sign of it. ") + f"Of the predictions {facts}."
 
@@ -799,14 +811,15 @@ class Trainer:
         "Cosines and meters of about 256 images, for the learning curve; a word of warning when predictions collapse."
         row = {name: score["cosine"] for name, score in self.measure(256).items()}
         if self.step > self.config.warmup * self.config.steps:
-            for alarm in collapse_alarms(**self.meters): tqdm.write(f"step {self.step}: {alarm}")
+            for alarm in collapse_alarms(**self.meters).values(): tqdm.write(f"step {self.step}: {alarm}")
         return row | self.meters["prediction"] | {f"target {n}": v for n, v in self.meters["target"].items()}
 
     def finish(self) -> dict[str, dict[str, float]]: # From `summarize`
         "The full evaluation, written to the run folder."
         table, c = self.measure(), self.config
         batch = next(batch for batch in self.val if len(batch)).to(self.accelerator.device)
-        result = dict(table=table, meters=self.meters, seed=c.seed, steps=self.step, seconds=round(self.seconds, 1), held_out=self.held_out,
+        result = dict(table=table, meters=self.meters, seed=c.seed, steps=self.step,
+                      seconds=round(self.seconds, 1), held_out=self.held_out,
                       trained_parameters=count_trained(self.model), broken_images=sorted(self.broken),
                       provenance=provenance())
         save_figure(plot_run(self.run), self.run/"curve.png")
