@@ -213,16 +213,23 @@ class CocoCaptions(Dataset):
         if self.caption == "first": return captions[0]
         return captions[int(hash_uniform(*facts, 0) * len(captions))]
 
+    def read_image(
+        self,
+        i: int,  # which image
+    ) -> Tensor | None:  # [3, H, W]; None when the file is missing or broken
+        "Open, convert to RGB, transform."
+        try:
+            with Image.open(self.paths[i]) as file: image = file.convert("RGB")
+        except Exception: return None  # files break in more ways than one can list
+        return self.transform(image)
+
     def __getitem__(
         self,
         i: int,  # which image, from 0
     ) -> Sample:  # its image is None when the file is missing or broken
-        "Read, convert to RGB, transform."
-        try:
-            with Image.open(self.paths[i]) as file: image = file.convert("RGB")
-        except Exception: image = None  # files break in more ways than one can list
-        return Sample(None if image is None else self.transform(image), self.pick_caption(i),
-                      None if self.labels is None else self.labels[i], self.ids[i], str(self.paths[i]))
+        "The image, a caption and what else is known."
+        return Sample(self.read_image(i), self.pick_caption(i), None if self.labels is None else self.labels[i],
+                      self.ids[i], str(self.paths[i]))
 
 # %% ../nbs/02_data.ipynb #c040
 def image_transform(

@@ -41,14 +41,17 @@ def encode_patches(
     vit: VisionTransformer, # from timm
     images: Tensor, # normalised images [B, 3, H, W]
     keep: Tensor | None = None, # visible patches [B, Nv], all N if None
+    layers: int = 1, # average over the outputs of so many last blocks
 ) -> Tensor: # one latent per visible patch, in the order of `keep`, [B, Nv, D]
     "Encode the visible patches only: hidden ones are dropped before the first block can read them."
     P = vit.num_prefix_tokens
     x = vit._pos_embed(vit.patch_embed(images))  # [B, P + N, D]; timm knows how each ViT does it
     if keep is not None: x = torch.cat([x[:, :P], gather_tokens(x[:, P:], keep)], dim=1)  # [B, P + Nv, D]
-    x = vit.norm_pre(x)
-    for block in vit.blocks: x = block(x)
-    return vit.norm(x)[:, P:]
+    x, total = vit.norm_pre(x), 0.
+    for depth, block in enumerate(vit.blocks, 1):
+        x = block(x)
+        if depth > len(vit.blocks) - layers: total = total + vit.norm(x)[:, P:]
+    return total / layers
 
 # %% ../nbs/04_encoders.ipynb #c035
 def find_folder(
@@ -180,13 +183,17 @@ class VisionEncoder(nn.Module):
     def forward(self,
         images: Tensor, # normalised images [B, 3, H, W]
         keep: Tensor | None = None, # visible patches [B, Nv], all N if None
+        layers: int = 1, # average over the outputs of so many last blocks, each through the final norm
     ) -> Tensor: # one latent per visible patch, in the order of `keep`, [B, Nv, D]
         "Encode the visible patches only."
         if tuple(images.shape[-2:]) != self.image_size:
             height, width = self.image_size
             raise ValueError(f"This encoder was built for images of {height}x{width} pixels, not "
                              f"{images.shape[-2]}x{images.shape[-1]}: resize them, or set image_size=.")
-        return encode_patches(self.vit, images, keep)
+        if not 1 <= layers <= len(self.vit.blocks):
+            raise ValueError(f"{self.name} has {len(self.vit.blocks)} blocks: average over 1 to as many, not "
+                             f"over {layers}.")
+        return encode_patches(self.vit, images, keep, layers)
 
 # %% ../nbs/04_encoders.ipynb #c055
 def find_bert(

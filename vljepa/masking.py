@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MASKS', 'Mask', 'check_grid', 'on_grid', 'paint', 'show_masks', 'coverage', 'copy_paste', 'count_hidden',
            'random_subset', 'columns', 'Masker', 'RandomMask', 'random_corner', 'check_range', 'BlockMask',
-           'block_sides', 'place_blocks', 'MultiBlockMask', 'mask_explorer', 'MaskBank']
+           'block_sides', 'place_blocks', 'MultiBlockMask', 'block_scale', 'mask_explorer', 'MaskBank']
 
 # %% ../nbs/03_masking.ipynb #c003
 import math
@@ -318,6 +318,17 @@ class MultiBlockMask(Masker):
         context, targets = self.regions(batch_size, generator, device)
         visible, hidden = (random_subset(x, x.sum(1).min().item(), generator) for x in (context, targets))
         return visible, hidden
+
+# %% ../nbs/03_masking.ipynb #nbc860f2
+def block_scale(
+    share: float,  # share of the grid that the blocks cover together, between 0 and 1
+    blocks: int = 4,  # K, how many
+) -> tuple[float, float]:  # range of a block's share of the grid, for `MultiBlockMask`
+    "Sizes of K blocks that would cover a share if they fell independently and anywhere."
+    if not 0 < share < 1:
+        raise ValueError(f"share is {share}; give a number between 0 and 1, such as 0.6 to hide 60%.")
+    middle = 1 - (1 - share)**(1 / blocks)
+    return middle * 6 / 7, middle * 8 / 7
 
 # %% ../nbs/03_masking.ipynb #c060
 MASKS = dict(random=RandomMask, block=BlockMask, multiblock=MultiBlockMask)

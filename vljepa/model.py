@@ -35,6 +35,7 @@ class VLJEPAConfig:
     positions: bool = True  # Tell the predictor where each patch is; False shows what breaks
     context: str = "visible"  # "visible" encodes visible patches only; "full" encodes all and leaks
     layer_norm_targets: bool = True  # Layer-normalise target latents
+    target_layers: int = 1  # Targets are the mean of so many last blocks of the vision encoder
     train_vision: bool = False  # Train the vision encoder too (its target becomes a real EMA copy)
     train_text: bool = False  # Train the text encoder too
 
@@ -42,7 +43,7 @@ class VLJEPAConfig:
         for name, allowed in dict(form=("joint", "cross"), context=("visible", "full")).items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)!r} is not known; choose one of {', '.join(allowed)}")
-        for name in ("dim", "depth", "heads"):
+        for name in ("dim", "depth", "heads", "target_layers"):
             if getattr(self, name) < 1: raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 # %% ../nbs/08_model.ipynb #c011
@@ -88,7 +89,7 @@ class VLJEPA(nn.Module, PyTorchModelHubMixin):
         hide: Tensor | None = None,  # Hidden patches, [B, Nm]; None for all patches
     ) -> Tensor:  # [B, Nm, D] or [B, N, D], float32
         "Latents of the target encoder, which sees the whole image."
-        latents = self.target(images).float()
+        latents = self.target(images, layers=self.config.target_layers).float()
         if hide is not None: latents = gather_tokens(latents, hide)
         return normalize_targets(latents) if self.config.layer_norm_targets else latents
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TRAIN_PRESETS', 'BASELINES', 'CAPTIONS', 'METERS', 'TrainConfig', 'seeded', 'EpochSampler', 'cache_folder', 'Collate',
-           'find_data', 'ignore_interrupt', 'make_loaders', 'make_mask', 'pick_precision', 'param_groups',
+           'find_data', 'ignore_interrupt', 'make_loaders', 'make_mask', 'by_epoch', 'pick_precision', 'param_groups',
            'count_trained', 'cosine_ramp', 'learning_rate', 'latent_means', 'baselines', 'skill', 'shown_captions',
            'caption_latents', 'Look', 'looks', 'rankme', 'meters', 'collapse_alarms', 'compare', 'evaluate',
            'summarize', 'format_table', 'write_json', 'save_checkpoint', 'load_checkpoint', 'new_folder',
@@ -28,6 +28,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 import matplotlib.pyplot as plt
@@ -43,11 +44,12 @@ from tqdm import tqdm
 import vljepa
 from .shapes import make_shapes_coco
 from .data import Batch, CocoCaptions, collate, friendly_errors, retext
-from .masking import MASKS, Mask, MaskBank, Masker, on_grid
+from .masking import MASKS, Mask, MaskBank, Masker, MultiBlockMask, block_scale, on_grid
 from .encoders import gather_tokens
 from .targets import momentum_schedule, normalize_targets
 from .losses import LOSSES
 from .model import PRESETS, VLJEPA, VLJEPAConfig
+from .features import Views, by_rank, store_features
 
 # %% ../nbs/09_training.ipynb #c008
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class TrainConfig:
     train_images: int = 0  # Train on the first so many images; 0 takes all
     val_images: int = 1000  # Evaluate on the first so many images; 0 takes all
     mask: str = "block"  # Kind of mask: random, block or multiblock
-    share: float = 0.6  # Share of patches that random and block masks hide
+    share: float = 0.6  # Share of patches that masks hide; multiblock: on average, before counts are made equal
+    masks: int = 0  # Fixed masks for each image, one each epoch in turn; 0 draws new ones at every step
     loss: str = "cosine"  # Loss: cosine, smooth_l1, l1 or l2
     steps: int = 300  # Optimiser steps
     batch_size: int = 64  # Images in one forward pass
@@ -73,11 +76,14 @@ class TrainConfig:
     momentum: float = 0.996  # EMA momentum at the start, for a vision encoder that trains
     momentum_end: float = 1.0  # EMA momentum at the end
     drop_caption: float = 0.15  # Share of training captions replaced by an empty one
+    shuffle_captions: bool = False  # Train each image with the captions of another one, to see what breaks
     max_tokens: int = 64  # Longest caption, in tokens
     precision: str = "auto"  # fp32, bf16 or fp16; auto is bf16 or fp16 on a GPU, fp32 elsewhere
     device: str = "auto"  # auto takes a GPU where there is one; cpu does not
     seed: int = 0  # Seed of everything random
     workers: int = 0  # Data-loading processes
+    cache: bool = False  # Keep what the frozen encoders answer on disk; what fixed --masks leave visible too
+    cache_gb: float = 20.  # Most that the cache may take on disk, in GB
     log_every: int = 10  # Steps between rows of metrics.csv
     eval_every: int = 50  # Steps between evaluations on 256 validation images
     save_every: int = 50  # Steps between checkpoints
@@ -89,7 +95,7 @@ class TrainConfig:
                 raise ValueError(f"{name}={getattr(self, name)!r} is not known; choose one of {', '.join(allowed)}")
         for name in ("steps", "batch_size", "accumulate", "max_tokens", "log_every", "eval_every", "save_every"):
             if getattr(self, name) < 1: raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("train_images", "val_images", "workers", "clip", "warmup", "lr", "weight_decay",
+        for name in ("train_images", "val_images", "masks", "workers", "cache_gb", "clip", "warmup", "lr", "weight_decay",
                      "weight_decay_end", "momentum"):
             if getattr(self, name) < 0: raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("warmup", "momentum", "momentum_end", "drop_caption"):
@@ -162,6 +168,7 @@ def make_loaders(
     c = config
     common = dict(transform=model.vision.transform(), seed=c.seed, labels=labels)
     train = CocoCaptions(root, c.train_split, drop_caption=c.drop_caption, **common)
+    if c.shuffle_captions: train.captions = train.captions[1:] + train.captions[:1]
     val = CocoCaptions(root, c.val_split, caption="first", **common)
     n_train, held_out = c.train_images or len(train), range(min(c.val_images or len(val), len(val)))
     if c.train_split == c.val_split:
@@ -188,7 +195,16 @@ def make_mask(
     grid: tuple[int, int],  # Rows and columns of the patch grid
 ) -> Masker:  # Call it as `masker(batch_size, generator)`
     "The masker that a configuration names."
-    return MASKS[config.mask](grid) if config.mask == "multiblock" else MASKS[config.mask](grid, config.share)
+    if config.mask == "multiblock": return MultiBlockMask(grid, scale=block_scale(config.share))
+    return MASKS[config.mask](grid, config.share)
+
+def by_epoch(
+    ids: Tensor,  # Image ids, [B]
+    ranks: Tensor | None = None,  # Not used
+    masks: int = 1,  # V
+) -> Tensor:  # Numbers of masks in a bank, [B, V]
+    "Which fixed masks an image is trained with, epoch by epoch."
+    return ids[:, None] * masks + torch.arange(masks, device=ids.device)
 
 def pick_precision(
     config: TrainConfig,  # Names precision and device
@@ -595,9 +611,10 @@ def plot_run(
 # %% ../nbs/09_training.ipynb #c067
 def pixels(
     model: VLJEPA,  # Knows how its images were normalised
-    images: Tensor,  # [B, 3, H, W]
+    images: Tensor,  # [B, 3, H, W]; or numbers of stored images, [B]
 ) -> Tensor:  # [B, H, W, 3] from 0 to 1
     "Undo the normalisation."
+    if images.ndim == 1: images = model.vision.pictures(images)
     mean, std = (torch.tensor(model.vision.data_config[k]).view(3, 1, 1) for k in ("mean", "std"))
     return (images.cpu() * std + mean).clamp(0, 1).permute(0, 2, 3, 1)
 
@@ -648,6 +665,7 @@ def plot_examples(
     batch: Batch,  # A few images with captions
     mask: Mask,  # What is hidden in them
     images: int = 4,  # How many to draw
+    max_length: int = 64,  # Longest caption, in tokens
 ) -> plt.Figure:  # One column per image: image, visible part, cosine with and without the caption
     "Where the prediction is good: cosine with the target at each hidden patch."
     n, grid = min(images, len(batch)), model.vision.grid
@@ -656,7 +674,7 @@ def plot_examples(
     rows = {"image": pictures[:n], "visible part": gray_out(pictures, mask.keep, grid)[:n]}
     kinds = {"cosine, right caption": batch.captions, "cosine, empty caption": [""] * len(batch)}
     for name, shown in kinds.items() if model.text is not None else [("cosine", [])]:
-        guess = model.predictor(context, mask.keep, mask.hide, *caption_latents(model, batch, shown))
+        guess = model.predictor(context, *mask, *caption_latents(model, batch, shown, max_length))
         rows[name] = on_patches(F.cosine_similarity(guess.float(), target, dim=-1), mask.hide, grid)[:n]
     return plot_rows(rows, batch.captions, label="cosine with the target")
 
@@ -718,7 +736,12 @@ class Trainer:
         self.model = VLJEPA(model_config).to(self.accelerator.device)
         self.mask = make_mask(c, self.model.vision.grid)
         self.bank = MaskBank(self.mask, 64, seed=0)  # the same for every run, and of the size that training draws
+        self.fixed = MaskBank(self.mask, 64, seed=1) if c.masks else None
         train, self.val = make_loaders(c, self.model, root)
+        if c.cache:
+            views = [Views(self.fixed, partial(by_epoch, masks=c.masks))] if c.masks else []
+            store_features(self.model, train, self.val, cache_folder()/"features", 1e9 * c.cache_gb,
+                           views, [Views(self.bank, by_rank)])
         self.sampler, self.means = train.sampler, latent_means(self.model, train)
         optimizer = torch.optim.AdamW(param_groups(self.model, c.weight_decay), lr=c.lr, betas=(.9, .98))
         self.wrapped, self.optimizer, self.train = self.accelerator.prepare(self.model, optimizer, train)
@@ -744,9 +767,9 @@ class Trainer:
         self.model.train()
         torch.manual_seed(seeded(c.seed, self.step).initial_seed())  # dropout, where an encoder trains
         for batch in batches: self.report_broken(batch.broken)
-        readable = [batch for batch in batches if len(batch)]
-        for i, batch in enumerate(readable):
-            mask = self.mask(len(batch), generator=seeded(c.seed, self.step, i)).to(acc.device)
+        readable = [(i, batch) for i, batch in enumerate(batches) if len(batch)]
+        for i, batch in readable:
+            mask = self.draw_mask(batch, i).to(acc.device)
             loss = LOSSES[c.loss](*self.wrapped(batch, mask)) / len(readable)
             acc.backward(loss); losses.append(loss.detach())
         if readable:
@@ -756,6 +779,16 @@ class Trainer:
             row["loss"] = sum(losses)
         self.step += 1
         return row
+
+    def draw_mask(self,
+        batch: Batch,  # B images
+        i: int,  # Which forward pass of this step
+    ) -> Mask:  # keep [B, Nv], hide [B, Nm]
+        "A new mask for each image; or, of its fixed ones, that of this epoch."
+        c = self.config
+        if not c.masks: return self.mask(len(batch), generator=seeded(c.seed, self.step, i))
+        epoch = (self.step * c.accumulate + i) // len(self.train)
+        return self.fixed(by_epoch(batch.image_ids, masks=c.masks)[:, epoch % c.masks])
 
     def fit(self) -> dict[str, dict[str, float]]: # The final evaluation, from `summarize`
         "Train to the last step, evaluate, and write results.json, curve.png, examples.png and report.md."
@@ -823,8 +856,8 @@ class Trainer:
                       trained_parameters=count_trained(self.model), broken_images=sorted(self.broken),
                       provenance=provenance())
         save_figure(plot_run(self.run), self.run/"curve.png")
-        save_figure(plot_examples(self.model, batch, self.bank(range(len(batch))).to(batch.images.device)),
-                    self.run/"examples.png")
+        mask = self.bank(range(len(batch))).to(batch.images.device)
+        save_figure(plot_examples(self.model, batch, mask, max_length=c.max_tokens), self.run/"examples.png")
         (self.run/"report.md").write_text(format_report(self.run, result), encoding="utf-8")
         write_json(self.run/"results.json", result)
         return table
