@@ -48,7 +48,7 @@ def open_run(
 ) -> Opened:  # Everything that a measurement needs
     "Load a run; ValueError where it has no checkpoint yet."
     model_config, config = read_config(run)
-    config = replace(config, drop_caption=0., device=device, **changes)
+    config = replace(config, drop_caption=0., shuffle_captions=False, device=device, **changes)
     gpu = device == "auto" and torch.cuda.is_available()
     model = VLJEPA(model_config).to("cuda" if gpu else "cpu").eval()
     if load_checkpoint(Path(run)/"checkpoint", model)["step"] == 0:

@@ -28,7 +28,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 import matplotlib.pyplot as plt
@@ -200,8 +199,7 @@ def make_mask(
 
 def by_epoch(
     ids: Tensor,  # Image ids, [B]
-    ranks: Tensor | None = None,  # Not used
-    masks: int = 1,  # V
+    masks: int,  # V, how many each image has
 ) -> Tensor:  # Numbers of masks in a bank, [B, V]
     "Which fixed masks an image is trained with, epoch by epoch."
     return ids[:, None] * masks + torch.arange(masks, device=ids.device)
@@ -739,7 +737,7 @@ class Trainer:
         self.fixed = MaskBank(self.mask, 64, seed=1) if c.masks else None
         train, self.val = make_loaders(c, self.model, root)
         if c.cache:
-            views = [Views(self.fixed, partial(by_epoch, masks=c.masks))] if c.masks else []
+            views = [Views(self.fixed, lambda ids, ranks: by_epoch(ids, c.masks))] if c.masks else []
             store_features(self.model, train, self.val, cache_folder()/"features", 1e9 * c.cache_gb,
                            views, [Views(self.bank, by_rank)])
         self.sampler, self.means = train.sampler, latent_means(self.model, train)
@@ -788,7 +786,7 @@ class Trainer:
         c = self.config
         if not c.masks: return self.mask(len(batch), generator=seeded(c.seed, self.step, i))
         epoch = (self.step * c.accumulate + i) // len(self.train)
-        return self.fixed(by_epoch(batch.image_ids, masks=c.masks)[:, epoch % c.masks])
+        return self.fixed(by_epoch(batch.image_ids, c.masks)[:, epoch % c.masks])
 
     def fit(self) -> dict[str, dict[str, float]]: # The final evaluation, from `summarize`
         "Train to the last step, evaluate, and write results.json, curve.png, examples.png and report.md."
