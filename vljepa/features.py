@@ -43,7 +43,8 @@ def fingerprint(
     digest = hashlib.blake2b(digest_size=10)
     for fact in facts:
         if isinstance(fact, nn.Module):
-            for name, tensor in fact.state_dict().items(): digest.update(f"{name}{fingerprint(tensor)}".encode())
+            for name, tensor in (*fact.named_parameters(), *fact.named_buffers()):
+                digest.update(f"{name}{fingerprint(tensor)}".encode())
             fact = [(name, type(m).__name__, settings(m)) for name, m in fact.named_modules()]
         if isinstance(fact, Tensor):
             digest.update(fact.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
