@@ -520,6 +520,7 @@ def plot_intervals(
         ax.plot(t["mean"], y, "o", color=color, ms=6)
         if variant == study.baseline and t["n"] > 1: ax.axvspan(t["low"], t["high"], color="#666666", alpha=.15, lw=0)
     ax.set_yticks(range(len(table)), list(table)); ax.invert_yaxis(); ax.grid(axis="x", alpha=.2)
+    ax.locator_params(axis="x", nbins=5)
     ax.set_xlabel(measure)
     return ax
 
@@ -558,7 +559,7 @@ def plot_curves(
         x, (mean, low, high) = list(points), np.array([mean_interval(v) for v in points.values()]).T
         ax.plot(x, mean, color=color, marker="os^Dvx+*"[k % 8], ms=4, label=variant)
         if np.isfinite(low).all(): ax.fill_between(x, low, high, color=color, alpha=.15, lw=0)
-    ax.set(xlabel="images seen in training", ylabel="skill, own masks", ylim=(-1, 1)); ax.grid(alpha=.2)
+    ax.set(xlabel="images seen in training", ylabel="skill, own masks", ylim=(-.25, None)); ax.grid(alpha=.2)
     ax.legend(fontsize=6, ncol=1 + len(variants) // 8)
     return ax
 
