@@ -75,23 +75,24 @@ STUDIES = dict(
                  {f"{LOSS_NAMES[loss]}, {norm}": dict(loss=loss, layer_norm_targets=norm == "normalised")
                   for norm in ("normalised", "raw") for loss in LOSS_NAMES}),
     size=Study("How deep and how wide must a predictor be?",
-               {"2 x 64": {}} | {f"{depth} x {dim}": dict(depth=depth, dim=dim) for depth in (1, 2, 4)
+               {"2 x 64": dict(depth=2, dim=64)} | {f"{depth} x {dim}": dict(depth=depth, dim=dim) for depth in (1, 2, 4)
                                  for dim in (32, 64, 128)}),
     form=Study("Joint self-attention or cross-attention?", {"joint": {}, "cross": dict(form="cross")}),
     positions=Study("What are positions for?",
                     {"positions, long": dict(steps=1600), "none, long": dict(steps=1600, positions=False),
-                     "positions, short": {}, "none, short": dict(positions=False)}),
+                     "positions, short": dict(steps=400), "none, short": dict(steps=400, positions=False)}),
     momentum=Study("What does the momentum of the target do when the encoder is frozen?",
                    {f"{m:g}": dict(momentum=m) for m in (.996, 0., 1.)}),
     targets=Study("Latents of the last block, or the mean of several?",
                   {"last": {}, "mean of 2": dict(target_layers=2), "mean of 4": dict(target_layers=4)}, "probe"),
     batch=Study("Many small steps or few large ones, at equal samples?",
-                {"32": {}, "1, 32 accumulated": dict(batch_size=1, accumulate=32),
-                 "8": dict(batch_size=8, steps=1600), "128": dict(batch_size=128, steps=100)}),
+                {"32": dict(batch_size=32, accumulate=1, steps=400),
+                 "1, 32 accumulated": dict(batch_size=1, accumulate=32, steps=400),
+                 "8": dict(batch_size=8, accumulate=1, steps=1600), "128": dict(batch_size=128, accumulate=1, steps=100)}),
     data=Study("How many images does it take?",
                {"5000": {}} | {str(n): dict(train_images=n) for n in (1000, 500, 100)}),
     bank=Study("Does it hurt to keep the masks fixed, as the feature cache wants?",
-               {"2 per image": {}, "1 per image": dict(masks=1), "new ones": dict(masks=0)}))
+               {"2 per image": dict(masks=2), "1 per image": dict(masks=1), "new ones": dict(masks=0)}))
 
 # %% ../nbs/12_ablations.ipynb #c014
 STUDY_SETTINGS = dict(

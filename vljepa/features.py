@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['settings', 'fingerprint', 'image_key', 'Array', 'check_room', 'open_arrays', 'Views', 'by_rank', 'StoredPart',
-           'without_words', 'store_images', 'StoredVision', 'StoredCaptions', 'StoredTokenizer', 'StoredText',
+           'halve', 'without_words', 'store_images', 'StoredVision', 'StoredCaptions', 'StoredTokenizer', 'StoredText',
            'store_captions', 'store_features']
 
 # %% ../nbs/08b_features.ipynb #c003
@@ -95,7 +95,7 @@ def open_arrays(
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
         check_room(folder, sum(2 * math.prod(a.shape) for a in missing), limit)
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as partial:
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder, ignore_cleanup_errors=True) as partial:
             new = {a.name: np.lib.format.open_memmap(f"{partial}/{a.name}.npy", "w+", np.float16, a.shape)
                    for a in missing}
             for a in missing: new[a.name][:] = np.nan
@@ -128,6 +128,16 @@ class StoredPart(NamedTuple):
     readable: Tensor  # False for images that could not be read, [n]
 
 # %% ../nbs/08b_features.ipynb #c044
+def halve(
+    latents: Tensor,  # From an encoder
+) -> np.ndarray:  # In half precision
+    "Round for the disk; ValueError where that would lose them."
+    x = latents.half()
+    if not x.isfinite().all():
+        raise ValueError("the encoder gives latents that are not finite in half precision, which ends at 65,504: "
+                         "leave out --cache")
+    return x.cpu().numpy()
+
 def without_words(
     samples: list[Sample],  # From `CocoCaptions`
 ) -> Batch:  # Without text
@@ -159,7 +169,7 @@ def store_images(
         for batch in tqdm(loader, desc="features of images", disable=None):
             if not len(batch): continue
             rows, images = [row[i] for i in batch.image_ids.tolist()], batch.images.to(device)
-            write = lambda name, at, x: new[name].__setitem__(at, x.half().cpu().numpy())
+            write = lambda name, at, x: new[name].__setitem__(at, halve(x))
             for k, array in whole.items():
                 if array.name in new: write(array.name, rows, encoder(images, layers=k))
             for array, view in zip(seen, views):
@@ -176,7 +186,7 @@ def store_images(
     contexts = [(v.bank.mask.keep, v.number(ids, ranks) % len(v.bank), stored[a.name]) for v, a in zip(views, seen)]
     return StoredPart(data, first, latents, contexts, readable)
 
-# %% ../nbs/08b_features.ipynb #c049
+# %% ../nbs/08b_features.ipynb #c050
 class StoredVision(nn.Module):
     "A frozen vision encoder's answers: takes image numbers where the encoder takes images."
     def __init__(self,
@@ -219,7 +229,7 @@ class StoredVision(nn.Module):
             if same.any(1).all(): return load(latents, same.int().argmax(1).numpy())
         return self.encoder(self.pictures(numbers).to(numbers.device), keep, layers)
 
-# %% ../nbs/08b_features.ipynb #c054
+# %% ../nbs/08b_features.ipynb #c055
 class StoredCaptions(CocoCaptions):
     "A data set whose images are numbers."
     def __init__(self,
@@ -235,7 +245,7 @@ class StoredCaptions(CocoCaptions):
         "A number in the place of the image."
         return torch.tensor(self.numbers[i]) if i in self.numbers else None
 
-# %% ../nbs/08b_features.ipynb #c057
+# %% ../nbs/08b_features.ipynb #c058
 class StoredTokenizer:
     "Turns captions into row numbers of stored tokens, one number for each token."
     def __init__(self,
@@ -259,7 +269,7 @@ class StoredTokenizer:
         real = places < length[:, None]
         return dict(input_ids=(first[:, None] + places) * real, attention_mask=real)
 
-# %% ../nbs/08b_features.ipynb #c058
+# %% ../nbs/08b_features.ipynb #c059
 class StoredText(nn.Module):
     "A frozen text encoder's answers: takes row numbers where the encoder takes token ids."
     def __init__(self,
@@ -279,7 +289,7 @@ class StoredText(nn.Module):
         x = torch.from_numpy(self.tokens[ids.cpu().numpy()]).to(ids.device).float()
         return x.masked_fill(~mask.unsqueeze(-1), 0.)
 
-# %% ../nbs/08b_features.ipynb #c063
+# %% ../nbs/08b_features.ipynb #c064
 @torch.no_grad()
 def store_captions(
     encoder: TextEncoder,  # Frozen, on its device
@@ -301,13 +311,13 @@ def store_captions(
             places = torch.arange(padded.shape[1])
             real = places < lengths[group, None]
             latents = encoder(padded.to(device), real.to(device))[real.to(device)]
-            new[array.name][(first[group, None] + places)[real].numpy()] = latents.half().cpu().numpy()
+            new[array.name][(first[group, None] + places)[real].numpy()] = halve(latents)
 
     tokens = open_arrays(folder, [array], fill, limit)[array.name]
     rows = dict(zip(lines, zip(first.tolist(), lengths.tolist())))
     return StoredText(encoder, StoredTokenizer(rows, max_length), tokens)
 
-# %% ../nbs/08b_features.ipynb #c066
+# %% ../nbs/08b_features.ipynb #c067
 def store_features(
     model: VLJEPA,  # Frozen encoders, on its device; changed in place
     train: DataLoader,  # Over a `Subset` of `CocoCaptions`; changed in place
@@ -319,6 +329,7 @@ def store_features(
 ):
     "Put stored answers in the place of both encoders, and numbers in the place of images."
     c = model.config
+    if isinstance(model.vision, StoredVision): raise ValueError("this model reads stored features already; load it anew")
     if not (c.pretrained and model.target.shared and (model.text is None or is_frozen(model.text))):
         raise ValueError("features of an encoder that trains, or that began at random, cannot be kept: leave out --cache")
     layers, parts, first = {1, c.target_layers}, [], 0
