@@ -142,8 +142,7 @@ def all_banks(
 # %% ../nbs/12_ablations.ipynb #c023
 def open_for_study(
     run: Path,  # Run folder with a checkpoint
-    banks: dict[str, MaskBank],  # More banks to evaluate on
-    labels: tuple[str, ...] = ("category",),  # Labels to put into the batches
+    banks: bool = False,  # Make ready for every kind and share of masks
 ) -> Opened:  # With stored features, and the same targets, context and bank for every variant
     "Load a run and set aside what its variant did to targets, context and captions."
     model_config, config = read_config(run)
@@ -152,10 +151,12 @@ def open_for_study(
     model = VLJEPA(model_config).to("cuda" if gpu else "cpu").eval()
     load_checkpoint(Path(run)/"checkpoint", model)
     model.config = replace(model_config, context="visible", target_layers=1, layer_norm_targets=True)
+    objects = [find_data(config)/"annotations"/f"instances_{s}.json" for s in (config.train_split, config.val_split)]
+    labels = "category" if all(path.is_file() for path in objects) else None
     train, val = (DataLoader(loader.dataset, 100, collate_fn=loader.collate_fn, num_workers=config.workers)  # in order
                   for loader in make_loaders(config, model, find_data(config), labels))
     bank = MaskBank(BlockMask(model.vision.grid, .6), 64, seed=0)
-    views = [Views(b, by_rank) for b in (bank, *banks.values())]
+    views = [Views(b, by_rank) for b in (bank, *(all_banks(model.vision.grid).values() if banks else ()))]
     store_features(model, train, val, cache_folder()/"features", 1e9 * config.cache_gb, views[:1], views)
     return Opened(Path(run), model, config, train, val, latent_means(model, train), bank)
 
@@ -182,9 +183,10 @@ def probe_score(
     opened: Opened,  # From `open_for_study`
 ) -> float:  # Mean average precision; nan where no object has a place
     "A linear probe: which classes are in the hidden part, read from visible and predicted latents?"
+    if opened.val.dataset.dataset.labels is None: return math.nan
     fit, test = (part_features(opened, loader, split) for loader, split in
                  ((opened.train, opened.config.train_split), (opened.val, opened.config.val_split)))
-    if fit is None or test is None: return math.nan
+    if fit is None or test is None or len(fit[0]) < 10 or not len(test[0]): return math.nan
     return mean_ap(LinearProbe(*fit)(test[0]), test[1])
 
 def part_features(
@@ -192,14 +194,13 @@ def part_features(
     loader: DataLoader,  # Its train or val
     split: str,  # Whose instances say where objects are
 ) -> tuple[Tensor, Tensor] | None:  # Features [n, 2D] and labels [n, C]; None where no object has a place
-    "Mean visible latent beside mean predicted latent, and the classes in the hidden part."
+    "Mean visible latent beside mean predicted latent, and the classes in the hidden part, of images with any label."
     folder, vision = find_data(opened.config)/"annotations", opened.model.vision
-    if not (folder/f"instances_{split}.json").is_file(): return None
     pooled, hide, ids = [], [], []
     for look in common_looks(opened, loader, ("right",)):
-        visible = normalize_targets(look.context.float())
-        pooled.append(torch.cat([visible.mean(1), own(look.guesses).mean(1)], -1).cpu())
-        hide.append(look.mask.hide.cpu()); ids += look.batch.image_ids.tolist()
+        visible, known = normalize_targets(look.context.float()), look.batch.labels.sum(1) > 0
+        pooled.append(torch.cat([visible.mean(1), own(look.guesses).mean(1)], -1)[known].cpu())
+        hide.append(look.mask.hide[known].cpu()); ids += look.batch.image_ids[known].tolist()
     cover = stored_regions(folder, split, ids, vision.encoder.transform(), vision.grid, loader.dataset.dataset.classes,
                            opened.config.cache_gb)
     return None if cover is None else (torch.cat(pooled), hidden_labels(cover, torch.cat(hide)))
@@ -228,7 +229,7 @@ def measure_run(
 ) -> dict[str, float]:  # By column of the table
     "Everything that is measured of every variant, in the same way; kept in the run folder."
     if (run/"measures.json").exists(): return json.loads((run/"measures.json").read_text(encoding="utf-8"))
-    opened = open_for_study(run, {})
+    opened = open_for_study(run)
     cosines, _, first = compare(common_looks(opened, opened.val))
     table = summarize({name: cosine.mean(1) for name, cosine in cosines.items()})
     rows = [r for r in read_metrics(run/"metrics.csv") if r["loss"]]
@@ -256,10 +257,8 @@ def measure_banks(
 ) -> dict[str, dict[str, float]]:  # By name of the bank: cosine, best baseline, skill
     "Evaluate a run on every kind and share of masks; kept in the run folder."
     if (run/"banks.json").exists(): return json.loads((run/"banks.json").read_text(encoding="utf-8"))
-    grid = VLJEPA(read_config(run)[0]).vision.grid
-    banks, result = all_banks(grid), {}
-    opened = open_for_study(run, banks)
-    for name, bank in banks.items():
+    opened, result = open_for_study(run, banks=True), {}
+    for name, bank in all_banks(opened.model.vision.grid).items():
         cosines, _, _ = compare(common_looks(opened, opened.val, ("right",), bank))
         table = summarize({n: c.mean(1) for n, c in cosines.items()})
         result[name] = dict(cosine=own(table)["cosine"], baseline=max(table[b]["cosine"] for b in BASELINES),
@@ -302,6 +301,9 @@ def run_job(
 ):
     "Train, unless that is done; go on, where it was broken off; then measure. A run that diverges leaves a note."
     run = job.run
+    if (run/"config.json").exists():
+        had, asked = (Path(c.data).expanduser().resolve() for c in (read_config(run)[1], job.training))
+        if had != asked: raise ValueError(f"{run} was trained on {had}, not on {asked}: name another --out")
     if (run/"failed.json").exists(): return
     try:
         if not (run/"results.json").exists():
@@ -317,11 +319,11 @@ def start_worker(
 ):
     "Made ready for runs: its share of the cores, its own GPU where there are any, and no life after the parent's."
     threading.Thread(target=follow_parent, daemon=True).start()
-    with order: order.value += 1
+    with order: order.value += 1; own = order.value
     torch.set_num_threads(threads)
     if gpus := torch.cuda.device_count():
-        torch.cuda.set_device(order.value % gpus)
-        os.environ["ACCELERATE_TORCH_DEVICE"] = f"cuda:{order.value % gpus}"
+        torch.cuda.set_device(own % gpus)
+        os.environ["ACCELERATE_TORCH_DEVICE"] = f"cuda:{own % gpus}"
 
 def follow_parent():
     "Wait for the end of the parent process, however it comes, and end too: two processes must not train one run."
@@ -453,7 +455,8 @@ def compare_variants(
         if not values: table[variant] = dict(n=0); continue
         mean, low, high = mean_interval(list(values.values()))
         table[variant] = dict(n=len(values), mean=mean, low=low, high=high)
-    base, others = by_seed[study.baseline], [v for v in study.variants if v != study.baseline and by_seed[v]]
+    base = by_seed[study.baseline]
+    others = [v for v in study.variants if v != study.baseline and base.keys() & by_seed[v].keys()]
     p = []
     for variant in others:
         differences = [by_seed[variant][s] - base[s] for s in base if s in by_seed[variant]]
@@ -470,9 +473,10 @@ def finding(
     "Which variants differ from the baseline, by a corrected test."
     table = compare_variants(rows, study)
     base, told = table[study.baseline], dict(better=[], worse=[], undecided=[], failed=[])
+    if not base["n"]: return f"**Finding:** the baseline, *{study.baseline}*, did not finish: nothing can be compared."
     for variant, t in table.items():
         if variant == study.baseline: continue
-        if not t["n"]: told["failed"].append(variant); continue
+        if "p" not in t: told["failed"].append(variant); continue
         kind = "undecided" if t["p"] >= .05 else "better" if t["difference"][0] > 0 else "worse"
         told[kind].append(f"{variant} ({t['difference'][0]:+.3f})")
     names = dict(better="better", worse="worse", undecided="no difference proved", failed="did not finish")
@@ -515,7 +519,7 @@ def plot_intervals(
     for y, (variant, t) in enumerate(table.items()):
         if not t["n"]: continue
         seeds = [r[measure] for r in rows if r["variant"] == variant and measure in r]
-        color = "#666666" if variant == study.baseline else "#0072B2" if t["p"] < .05 else "#E69F00"
+        color = "#666666" if variant == study.baseline else "#0072B2" if t.get("p", 1) < .05 else "#E69F00"
         ax.plot([t["low"], t["high"]], [y, y], color=color, lw=4, alpha=.4, solid_capstyle="butt")
         ax.plot(seeds, [y] * len(seeds), "o", mfc="none", mec=color, ms=4)
         ax.plot(t["mean"], y, "o", color=color, ms=6)
@@ -575,7 +579,7 @@ def write_study(
 ) -> str:  # Its part of the report, in Markdown
     "Tables, pictures and the sentence of one study."
     write_table(out/f"{name}.csv", rows, COLUMNS)
-    write_table(out/f"{name}_curves.csv", curves)
+    write_table(out/f"{name}_curves.csv", curves, ("study", "variant", "seed", "step", "samples", "skill"))
     rows = read_table(out/f"{name}.csv")  # what the report says is what the file says
     pictures = {f"{name}.png": (plot_intervals(rows, study).figure, "Each seed a ring, means with their 95% intervals"),
                 f"{name}_curves.png": (plot_curves(curves).figure, "Learning curves")}
@@ -600,7 +604,8 @@ def ablate(
     if unknown: raise ValueError(f"there is no study {unknown[0]!r}; choose from {', '.join(studies)}")
     if seeds < 1 or workers < 1: raise ValueError(f"seeds and workers must be at least 1, got {seeds} and {workers}")
     chosen, out = {name: studies[name] for name in names or studies}, Path(out)
-    changes = {"data": str(study_data(preset)), **(changes or {})}
+    changes = changes or {}
+    if not changes.get("data"): changes = changes | dict(data=str(study_data(preset)))
     jobs = study_jobs(chosen, out/"runs", seeds, preset, changes)
     prepare = next((job for job in jobs if not (job.run/"measures.json").exists()), None)
     if workers > 1 and prepare and prepare.training.cache:  # once, before many ask for it at the same time
@@ -617,11 +622,13 @@ def parse_change(
     text: str,  # NAME=VALUE
 ) -> tuple[str, object]:  # Name and value, of the type of the setting
     "One option --change."
-    name, _, value = text.partition("=")
+    name, equals, value = text.partition("=")
     types = {f.name: type(f.default) for cls in (VLJEPAConfig, TrainConfig) for f in fields(cls)}
-    if name not in types or not value:
+    if name not in types or not equals:
         raise ValueError(f"--change takes NAME=VALUE with a setting of vljepa_train, such as steps=100; got {text!r}")
-    if types[name] is bool: return name, value.lower() in ("1", "true", "yes")
+    if types[name] is bool:
+        if value.lower() not in ("true", "false"): raise ValueError(f"--change {name} takes true or false, got {value!r}")
+        return name, value.lower() == "true"
     try: return name, types[name](value)
     except ValueError: raise ValueError(f"--change {name} takes a {types[name].__name__}, got {value!r}") from None
 
