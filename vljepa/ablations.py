@@ -36,7 +36,7 @@ from .data import file_md5, friendly_errors
 from .masking import BlockMask, MaskBank
 from .targets import normalize_targets
 from .model import PRESETS, VLJEPA, VLJEPAConfig
-from .features import Array, Views, by_rank, fingerprint, open_arrays, store_features
+from .features import Array, Views, by_position, fingerprint, open_arrays, store_features
 from .training import (
     BASELINES, METERS, TRAIN_PRESETS, Look, TrainConfig, Trainer, cache_folder, compare, find_data, latent_means,
     load_checkpoint, looks, make_loaders, make_mask, meters, provenance, read_config, read_metrics, save_figure, shown_captions,
@@ -156,7 +156,7 @@ def open_for_study(
     train, val = (DataLoader(loader.dataset, 100, collate_fn=loader.collate_fn, num_workers=config.workers)  # in order
                   for loader in make_loaders(config, model, find_data(config), labels))
     bank = MaskBank(BlockMask(model.vision.grid, .6), 64, seed=0)
-    views = [Views(b, by_rank) for b in (bank, *(all_banks(model.vision.grid).values() if banks else ()))]
+    views = [Views(b, by_position) for b in (bank, *(all_banks(model.vision.grid).values() if banks else ()))]
     store_features(model, train, val, cache_folder()/"features", 1e9 * config.cache_gb, views[:1], views)
     return Opened(Path(run), model, config, train, val, latent_means(model, train), bank)
 

@@ -36,6 +36,7 @@ from .encoders import gather_tokens
 from .predictor import Predictor
 from .targets import normalize_targets
 from .model import VLJEPA
+from .features import positions
 from .training import (caption_latents, find_data, looks, make_loaders, provenance, read_config,
                              save_figure, seeded, shown_captions, summarize, write_json)
 from .diagnostics import (ALL_BASELINES, Examination, Opened, bootstrap, caption_gain, diagnose, examine,
@@ -358,11 +359,11 @@ def row_latents(
     opened: Opened,  # From `open_run`
     random: Predictor,  # From `random_predictor`
     batch: Batch,  # B images with captions, on the device
-    first: int,  # Number of its first image, which decides on the masks
+    numbers: list[int],  # Of its images' masks
     max_length: int = 64,  # Longest caption, in tokens
 ) -> tuple[dict, Tensor | None, Tensor, Tensor]:  # Latents by row; mean text and image latents; hidden patches
     "Everything that the rows of the table are made of: by row, latents of visible and of hidden patches."
-    m, mask = opened.model, opened.bank(range(first, first + len(batch))).to(batch.images.device)
+    m, mask = opened.model, opened.bank(numbers).to(batch.images.device)
     normal = normalize_targets if m.config.layer_norm_targets else lambda x: x
     context, full, words = m.encode(batch.images, mask.keep), m.targets(batch.images), None
     visible = normal(context.float())
@@ -384,11 +385,13 @@ def collect(
 ) -> Features:  # On the CPU
     "Run everything over the images once, and pool."
     pooled, tokens, rest, done, random = {}, {}, [], 0, random_predictor(opened.model)
+    position = positions(loader.dataset)
     add = lambda store, name, x: store.setdefault(name, []).append(x.cpu())
     for batch in tqdm(loader, desc="features", disable=None):
         if not len(batch): continue
         batch = batch.to(opened.means.device)
-        rows, words, whole, hide = row_latents(opened, random, batch, done, loader.collate_fn.max_length)
+        numbers = [position[i] for i in batch.image_ids.tolist()]
+        rows, words, whole, hide = row_latents(opened, random, batch, numbers, loader.collate_fn.max_length)
         for name, (visible, hidden) in rows.items():
             add(pooled, name, torch.cat([x.mean(1) for x in (visible, hidden) if x.shape[1]], -1))
             if name in TOKEN_ROWS:
