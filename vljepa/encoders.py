@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['gather_tokens', 'encode_patches', 'find_folder', 'check_vit', 'create_vit', 'set_image_size', 'load_vit_weights',
-           'download_vit', 'VisionEncoder', 'find_bert', 'load_bert', 'TextEncoder', 'freeze', 'is_frozen']
+           'download_vit', 'VisionEncoder', 'find_bert', 'load_bert', 'TextEncoder', 'freeze', 'is_frozen',
+           'half_weights']
 
 # %% ../nbs/04_encoders.ipynb #c005
 import difflib
@@ -287,3 +288,15 @@ def is_frozen(
     "Whether a module, as it is now, can neither learn nor behave as in training."
     learns = any(p.requires_grad for p in module.parameters())
     return not learns and not any(m.training for m in module.modules())
+
+# %% ../nbs/04_encoders.ipynb #n9b87b98
+def half_weights(
+    module: nn.Module, # frozen; changed in place
+    dtype: torch.dtype, # torch.bfloat16 or torch.float16, as autocast will use
+) -> nn.Module: # the same module, to be asked under autocast
+    "Round, once and for all, the weights that autocast rounds at every step."
+    if not is_frozen(module):
+        raise ValueError("Only a frozen module can keep its weights in half precision: small steps would be lost, so freeze it.")
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d): layer.to(dtype)
+    return module

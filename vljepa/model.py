@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 import torch
 from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
+from torch.distributed.tensor import DTensor
 from huggingface_hub import PyTorchModelHubMixin
 from safetensors.torch import load_file, save_file
 from .data import Batch
@@ -54,6 +56,8 @@ PRESETS = dict(
 # %% ../nbs/08_model.ipynb #c013
 class VLJEPA(nn.Module, PyTorchModelHubMixin):
     "Predicts the latents of hidden patches from visible patches and a caption."
+    # what FSDP shards and gathers as one
+    fsdp_units = {"VisionEncoder", "Block", "TextEncoder", "BertLayer", "Predictor", "JointBlock", "CrossBlock"}
 
     def __init__(self,
         config: VLJEPAConfig | None = None,  # The architecture; the `tiny` preset when absent
@@ -68,6 +72,7 @@ class VLJEPA(nn.Module, PyTorchModelHubMixin):
         self.target = EMATarget(self.vision)
         self.predictor = Predictor(self.vision.dim, self.vision.grid, dim_text=self.text.dim if self.text else None,
                                    dim=c.dim, depth=c.depth, heads=c.heads, form=c.form, positions=c.positions)
+        self._no_split_modules = sorted({type(m).__name__ for m in self.modules()} & self.fsdp_units)
 
     def encode(self,
         images: Tensor,  # [B, 3, H, W]
@@ -114,7 +119,8 @@ class VLJEPA(nn.Module, PyTorchModelHubMixin):
         parts = (["predictor"] + ["vision"] * (c.train_vision or not c.pretrained)
                  + ["text"] * (c.train_text or not c.pretrained))
         if not self.target.shared: parts.append("target")
-        return {n: t.detach().contiguous() for n, t in self.state_dict().items() if n.split(".")[0] in parts}
+        whole = lambda t: t.full_tensor() if isinstance(t, DTensor) else t  # of many devices' shards
+        return {n: whole(t.detach()).contiguous() for n, t in self.state_dict().items() if n.split(".")[0] in parts}
 
     def load_trainable_state(self,
         state: dict[str, Tensor],  # From `trainable_state`
@@ -127,7 +133,7 @@ class VLJEPA(nn.Module, PyTorchModelHubMixin):
             raise ValueError(f"these weights belong to another configuration: {len(wrong)} tensors differ, "
                              "the first is "
                              f"{wrong[0]!r}; load them with the config.json that lies beside them")
-        self.load_state_dict(state, strict=False)
+        set_model_state_dict(self, state, options=StateDictOptions(full_state_dict=True, strict=False))
 
     def _save_pretrained(self, save_directory):
         (Path(save_directory)/"config.json").write_text(json.dumps(asdict(self.config), indent=2), encoding="utf-8")

@@ -6,11 +6,12 @@
 __all__ = ['TRAIN_PRESETS', 'BASELINES', 'CAPTIONS', 'METERS', 'TrainConfig', 'seeded', 'EpochSampler', 'cache_folder', 'Collate',
            'find_data', 'ignore_interrupt', 'make_loaders', 'make_mask', 'by_epoch', 'pick_precision', 'param_groups',
            'count_trained', 'cosine_ramp', 'learning_rate', 'latent_means', 'baselines', 'skill', 'shown_captions',
-           'caption_latents', 'Look', 'looks', 'rankme', 'meters', 'collapse_alarms', 'compare', 'evaluate',
+           'caption_latents', 'Look', 'looks', 'rankme', 'meters', 'collapse_alarms', 'compare', 'merge', 'evaluate',
            'summarize', 'format_table', 'write_json', 'save_checkpoint', 'load_checkpoint', 'new_folder',
            'write_config', 'read_config', 'Metrics', 'read_metrics', 'StopSignal', 'mean_loss', 'provenance',
            'save_figure', 'plot_run', 'pixels', 'gray_out', 'on_patches', 'plot_rows', 'plot_examples', 'format_meters',
-           'format_report', 'Trainer', 'make_parser', 'newest_unfinished', 'resolve_run', 'vljepa_train']
+           'format_report', 'make_accelerator', 'recompute', 'save_memory', 'Trainer', 'make_parser',
+           'newest_unfinished', 'resolve_run', 'vljepa_train']
 
 # %% ../nbs/09_training.ipynb #c003
 import argparse
@@ -27,28 +28,36 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import timedelta
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
-from accelerate import Accelerator
+from accelerate import Accelerator, DataLoaderConfiguration, InitProcessGroupKwargs, PartialState
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType, gather_object
 from fastcore.docments import docments
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_optimizer_state_dict, set_optimizer_state_dict
+from torch.distributed.fsdp import register_fsdp_forward_method
+from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, Sampler, Subset
 from tqdm import tqdm
 import vljepa
 from .shapes import make_shapes_coco
 from .data import Batch, CocoCaptions, collate, friendly_errors, retext
 from .masking import MASKS, Mask, MaskBank, Masker, MultiBlockMask, block_scale, on_grid
-from .encoders import gather_tokens
+from .encoders import gather_tokens, half_weights, is_frozen
 from .targets import momentum_schedule, normalize_targets
 from .losses import LOSSES
 from .model import PRESETS, VLJEPA, VLJEPAConfig
-from .features import Views, by_rank, store_features
+from .features import StoredVision, Views, by_position, store_features
 
 # %% ../nbs/09_training.ipynb #c008
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class TrainConfig:
     masks: int = 0  # Fixed masks for each image, one each epoch in turn; 0 draws new ones at every step
     loss: str = "cosine"  # Loss: cosine, smooth_l1, l1 or l2
     steps: int = 300  # Optimiser steps
-    batch_size: int = 64  # Images in one forward pass
+    batch_size: int = 64  # Images in one forward pass, of all processes together
     accumulate: int = 1  # Forward passes in one optimiser step
     lr: float = 3e-3  # Peak learning rate
     min_lr: float = 1e-5  # Learning rate at the end
@@ -78,6 +87,7 @@ class TrainConfig:
     shuffle_captions: bool = False  # Train each image with the captions of another one, to see what breaks
     max_tokens: int = 64  # Longest caption, in tokens
     precision: str = "auto"  # fp32, bf16 or fp16; auto is bf16 or fp16 on a GPU, fp32 elsewhere
+    recompute: bool = False  # Compute the inside of a block again for its gradient: less memory, more time
     device: str = "auto"  # auto takes a GPU where there is one; cpu does not
     seed: int = 0  # Seed of everything random
     workers: int = 0  # Data-loading processes
@@ -86,6 +96,7 @@ class TrainConfig:
     log_every: int = 10  # Steps between rows of metrics.csv
     eval_every: int = 50  # Steps between evaluations on 256 validation images
     save_every: int = 50  # Steps between checkpoints
+    track: str = ""  # Where metrics.csv goes too: tensorboard, wandb, or both with a comma between
 
     def __post_init__(self):
         choices = dict(mask=MASKS, loss=LOSSES, precision=("auto", "fp32", "bf16", "fp16"), device=("auto", "cpu"))
@@ -97,6 +108,8 @@ class TrainConfig:
         for name in ("train_images", "val_images", "masks", "workers", "cache_gb", "clip", "warmup", "lr", "weight_decay",
                      "weight_decay_end", "momentum"):
             if getattr(self, name) < 0: raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if unknown := set(self.track.split(",")) - {"", "tensorboard", "wandb"}:
+            raise ValueError(f"track={self.track!r} names {min(unknown)!r}; known are tensorboard and wandb")
         for name in ("warmup", "momentum", "momentum_end", "drop_caption"):
             if getattr(self, name) > 1: raise ValueError(f"{name} must be at most 1, got {getattr(self, name)}")
 
@@ -325,16 +338,18 @@ def looks(
     bank: MaskBank,  # The same masks every time
     means: Tensor,  # Mean training target at each position, [N, D]
     captions: dict[str, dict[int, str]],  # By kind: image id -> caption; from `shown_captions`
-    images: int = 0,  # Stop after so many images; 0 takes all
+    images: int = 0,  # Stop after so many images, to the next whole batch; 0 takes all
     broken: list[str] | None = None,  # Receives the names of files that cannot be read
 ) -> Iterator[Look]:  # One for each batch with a readable image
     "Predict the hidden patches of every image in order, under fixed masks and each kind of caption."
     if model.text is None and captions: captions = {"without text": {}}
-    done = 0
-    for batch in loader:
+    data, done = loader.dataset, 0
+    position = {data.dataset.ids[i]: k for k, i in enumerate(data.indices)}
+    size = getattr(loader, "total_batch_size", loader.batch_size)  # of all processes together
+    for batch in itertools.islice(loader, math.ceil(images / size) if images else None):
         if broken is not None: broken += batch.broken
         if not len(batch): continue
-        batch, mask = batch.to(means.device), bank(range(done, done + len(batch))).to(means.device)
+        batch, mask = batch.to(means.device), bank([position[i] for i in batch.image_ids.tolist()]).to(means.device)
         context, target = model.encode(batch.images, mask.keep), model.targets(batch.images, mask.hide)
         guesses = baselines(context, mask, means, model.vision.grid, model.config.layer_norm_targets)
         for kind, shown in captions.items():
@@ -343,7 +358,6 @@ def looks(
             guesses[kind] = model.predictor(context, mask.keep, mask.hide, *text)
         yield Look(batch, mask, context, target, guesses)
         done += len(batch)
-        if images and done >= images: break
     if not done:
         raise ValueError(f"none of the {len(loader.dataset)} validation images can be read; check the data folder")
 
@@ -383,31 +397,49 @@ def collapse_alarms(
 # %% ../nbs/09_training.ipynb #c044
 def compare(
     seen: Iterable[Look],  # From `looks`
+    first_images: int = 256,  # Of how many images or so to return latents
 ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:  # Cosines [n, Nm] by name; hide [n, Nm]; latents by part
-    "Cosine of each guess with the target; and predictions, targets and context of the first 256 images or so."
+    "Cosine of each guess with the target; and predictions, targets and context of the first images."
     cosines, hide, first = {}, [], dict(prediction=[], target=[], context=[])
     for look in seen:
         for name, guess in look.guesses.items():
             cosines.setdefault(name, []).append(F.cosine_similarity(guess.float(), look.target, dim=-1).cpu())
-        if sum(map(len, hide)) < 256:
+        if sum(map(len, hide)) < first_images:
             own = look.guesses["right" if "right" in look.guesses else "without text"]
             for part, latents in zip(first.values(), (own, look.target, look.context)): part.append(latents.cpu())
         hide.append(look.mask.hide.cpu())
     join = lambda parts: {name: torch.cat(part) for name, part in parts.items()}
     return join(cosines), torch.cat(hide), join(first)
 
+def merge(
+    parts: list[tuple],  # Of each process: ids [n], cosines [n] by name, first predictions, first targets, broken files
+) -> tuple[dict[str, Tensor], dict[str, Tensor], list[str]]:  # Cosines by name, latents by part, broken files
+    "What several processes saw, in the order of the image ids; an image that two of them saw counts once."
+    ids, cosines, predictions, targets, broken = zip(*parts)
+    def join(tensors):
+        seen = [i for own, t in zip(ids, tensors) for i in own[:len(t)]]
+        return torch.cat(tensors)[[k for _, k in sorted({i: k for k, i in enumerate(seen)}.items())]]
+    return ({name: join([c[name] for c in cosines]) for name in cosines[0]},
+            dict(prediction=join(predictions), target=join(targets)), sorted(set(sum(broken, []))))
+
 def evaluate(
     model: VLJEPA,  # The model, on its device
-    loader: DataLoader,  # Validation batches, in order
+    loader: DataLoader,  # Validation batches, in order; in each of several processes its share of every batch
     bank: MaskBank,  # The same masks every time
     means: Tensor,  # Mean training target at each position, [N, D]
     images: int = 0,  # Stop after so many images; 0 takes all
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, float]], list[str]]:  # Cosines [n] by name; meters; unreadable files
     "Baselines and predictions against the targets on held-out images, and `meters` of the first 256 or so."
-    broken = []
-    cosines, _, first = compare(looks(model, loader, bank, means, shown_captions(loader.dataset), images, broken))
-    spread = {part: meters(first[part]) for part in ("prediction", "target")}
-    return {name: cosine.mean(1) for name, cosine in cosines.items()}, spread, broken
+    broken, ids = [], []
+    def noted(look):
+        ids.extend(look.batch.image_ids.tolist())
+        return look
+    seen = map(noted, looks(model, loader, bank, means, shown_captions(loader.dataset), images, broken))
+    cosines, _, first = compare(seen, 256 / PartialState().num_processes)
+    means = {name: cosine.mean(1) for name, cosine in cosines.items()}
+    own = (ids, means, first["prediction"], first["target"], broken)
+    cosines, spread, broken = merge(gather_object([own]))
+    return cosines, {part: meters(latents) for part, latents in spread.items()}, broken
 
 # %% ../nbs/09_training.ipynb #c047
 def summarize(
@@ -452,10 +484,13 @@ def save_checkpoint(
     if not all(t.isfinite().all() for t in weights.values()):
         raise FloatingPointError(f"the weights are not finite at step {state['step']}; the last checkpoint is kept; "
                                  "try a smaller --lr")
+    whole = StateDictOptions(full_state_dict=True, cpu_offload=True)
+    learned = get_optimizer_state_dict(model, optimizer, options=whole)
+    if not PartialState().is_main_process: return  # shards were gathered; one process writes
     partial, final = folder/".partial", folder/f"{state['step']:08d}"
     shutil.rmtree(partial, ignore_errors=True); partial.mkdir(parents=True)
     save_file(weights, partial/"model.safetensors")
-    torch.save(dict(optimizer=optimizer.state_dict(), scaler=scaler.state_dict() if scaler else None),
+    torch.save(dict(optimizer=learned, scaler=scaler.state_dict() if scaler else None),
                partial/"optimizer.pt")
     write_json(partial/"state.json", state)
     shutil.rmtree(final, ignore_errors=True); partial.rename(final)
@@ -474,7 +509,7 @@ def load_checkpoint(
     model.load_trainable_state(load_file(found[-1]/"model.safetensors"))
     if optimizer is not None:
         saved = torch.load(found[-1]/"optimizer.pt", weights_only=True, map_location="cpu")
-        optimizer.load_state_dict(saved["optimizer"])
+        set_optimizer_state_dict(model, optimizer, saved["optimizer"], options=StateDictOptions(full_state_dict=True))
         if scaler and saved["scaler"]: scaler.load_state_dict(saved["scaler"])
     return json.loads((found[-1]/"state.json").read_text(encoding="utf-8"))
 
@@ -542,23 +577,24 @@ def read_metrics(
 class StopSignal:
     "Inside `with`, Ctrl-C and SIGTERM set `asked` instead of breaking a step."
     def __enter__(self) -> "StopSignal":
-        self.asked, self.before = False, {}
+        self.asked, self.before = 0, {}
         if threading.current_thread() is threading.main_thread():
             self.before = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
         return self
-    def _ask(self, *_):
-        if self.asked: raise KeyboardInterrupt("interrupted")  # the second time means now
-        self.asked = True
+    def _ask(self, signum, _):
+        # the second time means now; but a launcher of several processes may follow Ctrl-C with SIGTERM
+        if self.asked == signum: raise KeyboardInterrupt("interrupted")
+        self.asked = signum
     def __exit__(self, *_):
         for s, handler in self.before.items(): signal.signal(s, handler)
 
 def mean_loss(
-    losses: list[Tensor],  # Losses of the last steps
+    losses: Sequence[float],  # Losses of the last steps
     step: int,  # For the message
 ) -> float:  # Their mean
     "Mean of some losses; a FloatingPointError when it is not finite."
     if not losses: return math.nan  # no image could be read
-    loss = float(sum(losses)) / len(losses)
+    loss = sum(losses) / len(losses)
     if not math.isfinite(loss):
         raise FloatingPointError(f"the loss is {loss} at step {step}; the last checkpoint is kept; "
                                  "try a smaller --lr, or --precision fp32")
@@ -709,6 +745,48 @@ def format_report(
             f"seed {result['seed']}, {len(result['broken_images'])} images could not be read.\n\n"
             + "\n".join(f"- {k}: {v}" for k, v in result["provenance"].items()) + "\n")
 
+# %% ../nbs/09_training.ipynb #ndb3c42b
+def make_accelerator(
+    config: TrainConfig,  # Names device, precision, batch size and trackers
+    run: Path,  # Run folder; TensorBoard's files go there
+) -> Accelerator:  # Knows devices and processes
+    "What accelerate needs to know; ValueError where a batch cannot be shared out or a tracker is not installed."
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:  # an earlier trainer may have used another device or precision
+        AcceleratorState._reset_state(reset_partial_state=True)
+    trackers = [t for t in config.track.split(",") if t]
+    for name in trackers:
+        if not find_spec(name): raise ValueError(f"--track {name} needs a package that is not here: pip install {name}")
+    patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))  # others wait while one process fills a cache
+    acc = Accelerator(mixed_precision=pick_precision(config), cpu=config.device == "cpu", log_with=trackers or None,
+                      project_dir=run, dataloader_config=DataLoaderConfiguration(split_batches=True),
+                      kwargs_handlers=[patience])
+    if config.batch_size % acc.num_processes:
+        raise ValueError(f"a batch of {config.batch_size} images cannot be shared by {acc.num_processes} processes: "
+                         f"use a multiple of {acc.num_processes} for --batch-size")
+    return acc
+
+def recompute(
+    blocks: Iterable[nn.Module],  # Changed in place
+):
+    "Keep only what enters a block; what happens inside is computed again when the gradient needs it."
+    for block in blocks: block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+def save_memory(
+    model: VLJEPA,  # Changed in place
+    half: torch.dtype | None,  # Of autocast; None for full precision
+    recomputing: bool,  # Whether to spend time for memory
+):
+    "Frozen encoders in the precision that autocast gives them anyway; activations recomputed where asked."
+    vision = model.vision.encoder if isinstance(model.vision, StoredVision) else model.vision
+    encoders = [m for m in (vision, model.text) if m is not None]
+    if half and model.config.pretrained:  # else their weights are part of the checkpoint
+        for encoder in encoders:
+            if is_frozen(encoder): half_weights(encoder, half)
+    if recomputing:
+        for part in (model.predictor, *encoders):
+            lists = [m for name, m in part.named_modules() if name.split(".")[-1] in ("blocks", "layer", "layers")]
+            for blocks in lists if not is_frozen(part) else []: recompute(blocks)
+
 # %% ../nbs/09_training.ipynb #c071
 class Trainer:
     "Trains what `model` does not freeze, and keeps everything about it in one run folder."
@@ -723,26 +801,27 @@ class Trainer:
         if (self.run/"config.json").exists() and read_config(self.run) != (model_config, c):
             raise ValueError(f"{run} holds a run with other settings; name another folder, or continue it with "
                              "Trainer(run, *read_config(run))")
-        root = find_data(c)
-        # an earlier trainer may have used another device or precision
-        AcceleratorState._reset_state(reset_partial_state=True)
-        self.accelerator = Accelerator(mixed_precision=pick_precision(c), cpu=c.device == "cpu")
-        if self.accelerator.num_processes > 1:
-            raise ValueError(f"a run uses one process, but {self.accelerator.num_processes} were started; "
-                             "use plain vljepa_train")
+        self.accelerator = acc = make_accelerator(c, self.run)
+        with acc.main_process_first(): root = find_data(c)  # one process writes, the others find
         torch.manual_seed(c.seed)
         self.model = VLJEPA(model_config).to(self.accelerator.device)
         self.mask = make_mask(c, self.model.vision.grid)
         self.bank = MaskBank(self.mask, 64, seed=0)  # the same for every run, and of the size that training draws
         self.fixed = MaskBank(self.mask, 64, seed=1) if c.masks else None
-        train, self.val = make_loaders(c, self.model, root)
+        train, val = make_loaders(c, self.model, root)
         if c.cache:
-            views = [Views(self.fixed, lambda ids, ranks: by_epoch(ids, c.masks))] if c.masks else []
-            store_features(self.model, train, self.val, cache_folder()/"features", 1e9 * c.cache_gb,
-                           views, [Views(self.bank, by_rank)])
+            views = [Views(self.fixed, lambda ids, positions: by_epoch(ids, c.masks))] if c.masks else []
+            with acc.main_process_first():
+                store_features(self.model, train, val, cache_folder()/"features", 1e9 * c.cache_gb,
+                               views, [Views(self.bank, by_position)])
         self.sampler, self.means = train.sampler, latent_means(self.model, train)
+        half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(acc.mixed_precision)
+        sharded = acc.distributed_type == DistributedType.FSDP  # whose units want weights of one precision
+        save_memory(self.model, None if sharded else half, c.recompute)
         optimizer = torch.optim.AdamW(param_groups(self.model, c.weight_decay), lr=c.lr, betas=(.9, .98))
-        self.wrapped, self.optimizer, self.train = self.accelerator.prepare(self.model, optimizer, train)
+        self.wrapped, self.optimizer, self.train, self.val = acc.prepare(self.model, optimizer, train, val)
+        if sharded:
+            for method in ("encode", "encode_text", "targets"): register_fsdp_forward_method(self.wrapped, method)
 
     def batches(self) -> Iterator[Batch]:
         "Training batches without end, from where the run stands."
@@ -763,13 +842,17 @@ class Trainer:
         for group in self.optimizer.param_groups: group["lr"] = row["lr"]
         self.optimizer.param_groups[0]["weight_decay"] = row["weight_decay"]
         self.model.train()
-        torch.manual_seed(seeded(c.seed, self.step).initial_seed())  # dropout, where an encoder trains
+        torch.manual_seed(seeded(c.seed, self.step, acc.process_index).initial_seed())  # dropout, where an encoder trains
         for batch in batches: self.report_broken(batch.broken)
-        readable = [(i, batch) for i, batch in enumerate(batches) if len(batch)]
-        for i, batch in readable:
-            mask = self.draw_mask(batch, i).to(acc.device)
-            loss = LOSSES[c.loss](*self.wrapped(batch, mask)) / len(readable)
-            acc.backward(loss); losses.append(loss.detach())
+        sizes = self.from_all([len(batch) for batch in batches])  # [processes, accumulate]
+        readable = [i for i in range(len(batches)) if sizes[:, i].all()]  # by every process
+        for i in readable:
+            batch, mask = batches[i], self.draw_mask(batches[i], i).to(acc.device)
+            # processes average their gradients: those that could read fewer images count less
+            weight = len(batch) / sizes[:, i].double().mean().item() / len(readable)
+            with acc.no_sync(self.wrapped) if i != readable[-1] else nullcontext():
+                loss = LOSSES[c.loss](*self.wrapped(batch, mask)) * weight
+                acc.backward(loss); losses.append(loss.detach())
         if readable:
             if c.clip: row["grad_norm"] = acc.clip_grad_norm_(self.model.parameters(), c.clip)
             self.optimizer.step(); self.optimizer.zero_grad()
@@ -782,38 +865,69 @@ class Trainer:
         batch: Batch,  # B images
         i: int,  # Which forward pass of this step
     ) -> Mask:  # keep [B, Nv], hide [B, Nm]
-        "A new mask for each image; or, of its fixed ones, that of this epoch."
-        c = self.config
-        if not c.masks: return self.mask(len(batch), generator=seeded(c.seed, self.step, i))
+        "A new mask for each image, out of those drawn for all processes; or that of this epoch, out of its fixed ones."
+        c, acc = self.config, self.accelerator
+        if not c.masks:
+            mask = self.mask(c.batch_size, generator=seeded(c.seed, self.step, i))
+            first = acc.process_index * c.batch_size // acc.num_processes
+            return Mask(*(part[first:first + len(batch)] for part in mask))
         epoch = (self.step * c.accumulate + i) // len(self.train)
         return self.fixed(by_epoch(batch.image_ids, c.masks)[:, epoch % c.masks])
 
     def fit(self) -> dict[str, dict[str, float]]: # The final evaluation, from `summarize`
         "Train to the last step, evaluate, and write results.json, curve.png, examples.png and report.md."
         c, losses = self.config, []
-        write_config(self.run, self.model.config, c)
         self.load()
-        metrics, batches, start = Metrics(self.run/"metrics.csv", self.step), self.batches(), time.time() - self.seconds
-        if self.step == 0: metrics.write(step=0, **self.quick_look())
-        with StopSignal() as stop, tqdm(total=c.steps, initial=self.step, unit="step", desc="training") as bar:
+        if main := self.accelerator.is_main_process:
+            write_config(self.run, self.model.config, c)
+            self.metrics = Metrics(self.run/"metrics.csv", self.step)
+        self.accelerator.init_trackers("vljepa", asdict(self.model.config) | asdict(c))
+        batches, start = self.batches(), time.time() - self.seconds
+        if self.step == 0: self.log(step=0, **self.quick_look())
+        bar = tqdm(total=c.steps, initial=self.step, unit="step", desc="training", disable=not main)
+        with StopSignal() as stop, bar:
             while self.step < c.steps:
                 row = self.train_step([next(batches) for _ in range(c.accumulate)])
                 if "loss" in row: losses.append(row["loss"])
-                bar.update(); stopping, self.seconds = stop.asked, time.time() - start
+                bar.update()
+                stopping, self.seconds = self.from_all([stop.asked]).any(), time.time() - start
                 due = lambda every: self.step % every == 0 or self.step == c.steps
                 if due(c.log_every) or due(c.eval_every) or due(c.save_every) or stopping:
-                    row |= dict(step=self.step, loss=mean_loss(losses, self.step), broken=len(self.broken),
+                    losses = self.from_all([float(loss) for loss in losses]).flatten().tolist()
+                    row |= dict(step=self.step, loss=mean_loss(losses, self.step), broken=len(self.all_broken()),
                                 seconds=self.seconds)
                     if due(c.eval_every) and not stopping: row |= self.quick_look()
-                    metrics.write(**row); bar.set_postfix(loss=f"{row['loss']:.3f}"); losses = []
+                    self.log(**row); bar.set_postfix(loss=f"{row['loss']:.3f}"); losses = []
                     if due(c.save_every) or stopping: self.save()
                 if stopping: raise KeyboardInterrupt(f"stopped and saved at step {self.step}; add --resume to go on")
-        return self.finish()
+        table = self.finish()
+        self.accelerator.end_training()
+        return table
+
+    def from_all(self,
+        numbers: list[float],  # Of this process
+    ) -> Tensor:  # [processes, n], on the CPU
+        "What each process says, told to all."
+        return torch.tensor(gather_object([numbers]))
+
+    def all_broken(self) -> list[str]: # File names
+        "Files that some process could not read."
+        return sorted(set().union(*gather_object([self.broken])))
+
+    def log(self,
+        step: int,  # Optimiser steps done
+        **row,  # Column names and values
+    ):
+        "Add a row to metrics.csv, and to where else `track` says."
+        if not self.accelerator.is_main_process: return
+        self.metrics.write(step=step, **row)
+        self.accelerator.log({name: float(value) for name, value in row.items()}, step=step)
 
     def save(self):
-        "Write a checkpoint."
-        save_checkpoint(self.run/"checkpoint", self.model, self.optimizer, self.accelerator.scaler,
-                        dict(step=self.step, seconds=self.seconds, broken=sorted(self.broken)))
+        "Write a checkpoint, in one process."
+        state = dict(step=self.step, seconds=self.seconds, broken=self.all_broken())
+        save_checkpoint(self.run/"checkpoint", self.model, self.optimizer, self.accelerator.scaler, state)
+        self.accelerator.wait_for_everyone()
 
     def load(self):
         "Go back to the newest checkpoint; to the start where there is none."
@@ -832,8 +946,8 @@ class Trainer:
     ) -> dict[str, dict[str, float]]:  # From `summarize`
         "Evaluate on held-out images, fixed masks and three kinds of caption."
         self.model.eval()
-        if not self.model.target.shared: self.means = latent_means(self.model, self.train)  # these latents move
         with self.accelerator.autocast():
+            if not self.model.target.shared: self.means = latent_means(self.model, self.train)  # these latents move
             scores, self.meters, broken = evaluate(self.model, self.val, self.bank, self.means, images)
         self.report_broken(broken); self.held_out = len(scores[BASELINES[0]])
         return summarize(scores)
@@ -841,21 +955,23 @@ class Trainer:
     def quick_look(self) -> dict[str, float]: # Mean cosines and meters by the names of their columns
         "Cosines and meters of about 256 images, for the learning curve; a word of warning when predictions collapse."
         row = {name: score["cosine"] for name, score in self.measure(256).items()}
-        if self.step > self.config.warmup * self.config.steps:
+        if self.accelerator.is_main_process and self.step > self.config.warmup * self.config.steps:
             for alarm in collapse_alarms(**self.meters).values(): tqdm.write(f"step {self.step}: {alarm}")
         return row | self.meters["prediction"] | {f"target {n}": v for n, v in self.meters["target"].items()}
 
     def finish(self) -> dict[str, dict[str, float]]: # From `summarize`
         "The full evaluation, written to the run folder."
-        table, c = self.measure(), self.config
-        batch = next(batch for batch in self.val if len(batch)).to(self.accelerator.device)
+        table, c, acc = self.measure(), self.config, self.accelerator
         result = dict(table=table, meters=self.meters, seed=c.seed, steps=self.step,
-                      seconds=round(self.seconds, 1), held_out=self.held_out,
-                      trained_parameters=count_trained(self.model), broken_images=sorted(self.broken),
+                      seconds=round(self.seconds, 1), held_out=self.held_out, processes=acc.num_processes,
+                      trained_parameters=count_trained(self.model), broken_images=self.all_broken(),
                       provenance=provenance())
-        save_figure(plot_run(self.run), self.run/"curve.png")
+        batch = next(batch for batch in self.val if len(batch)).to(acc.device)
         mask = self.bank(range(len(batch))).to(batch.images.device)
-        save_figure(plot_examples(self.model, batch, mask, max_length=c.max_tokens), self.run/"examples.png")
+        with acc.autocast(): figure = plot_examples(self.model, batch, mask, max_length=c.max_tokens)
+        if not acc.is_main_process: return table
+        save_figure(plot_run(self.run), self.run/"curve.png")
+        save_figure(figure, self.run/"examples.png")
         (self.run/"report.md").write_text(format_report(self.run, result), encoding="utf-8")
         write_json(self.run/"results.json", result)
         return table
@@ -900,6 +1016,8 @@ def resolve_run(
 ) -> tuple[Path, VLJEPAConfig, TrainConfig]:  # What to give to `Trainer`
     "The run folder and its two configurations: a new run, or one that goes on."
     given = {k: v for k, v in vars(args).items() if k not in ("preset", "run", "resume")}
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not args.run:
+        raise ValueError("several processes need to know one run folder: name it with --run")
     run, preset = args.run or (newest_unfinished(runs) if args.resume else None), args.preset or "tiny"
     if run and (run/"config.json").exists():
         if not args.resume:
@@ -926,9 +1044,10 @@ def vljepa_train(
     if (run/"results.json").exists():
         print((run/"report.md").read_text(encoding="utf-8"))
         return
-    print(f"run folder: {run}")
     trainer = Trainer(run, model_config, config)
-    print(f"{len(trainer.train.dataset):,} training and {len(trainer.val.dataset):,} held-out images; "
-          f"{count_trained(trainer.model):,} trained parameters; {trainer.accelerator.device}")
+    say = trainer.accelerator.print  # in one process
+    say(f"run folder: {run}")
+    say(f"{len(trainer.train.dataset):,} training and {len(trainer.val.dataset):,} held-out images; "
+        f"{count_trained(trainer.model):,} trained parameters; {trainer.accelerator.device}")
     table = trainer.fit()
-    print(f"\n{format_table(table)}\n\nreport: {run/'report.md'}")
+    say(f"\n{format_table(table)}\n\nreport: {run/'report.md'}")
