@@ -145,7 +145,7 @@ class Bare:
         given: tuple | None,  # from `inputs`, where they are stored
     ) -> torch.Tensor:  # the loss
         "Forward, backward, AdamW."
-        half = self.trainer.accelerator.mixed_precision == "bf16"
+        half = self.trainer.config.precision == "bf16"  # accelerators share their state: the last one made decides theirs
         with torch.autocast(batch.text_ids.device.type, torch.bfloat16, enabled=half):
             context, words, target = given or self.inputs(batch, mask)
             predicted = self.predictor(context, *mask, words, batch.text_mask)
@@ -281,7 +281,7 @@ def time_levers(
     mask = trainer.draw_mask(batch, 0).to(trainer.accelerator.device)
     with torch.no_grad(): given = bare.inputs(batch, mask)
     def forward(predictor):
-        half = trainer.accelerator.mixed_precision == "bf16"
+        half = trainer.config.precision == "bf16"
         with torch.autocast(batch.text_ids.device.type, torch.bfloat16, enabled=half):
             cosine_loss(predictor(given[0], *mask, given[1], batch.text_mask).float(), given[2]).backward()
     def update(**options):
