@@ -148,6 +148,7 @@ if __name__ == "__main__":
         print(json.dumps(measure(args.one, args.folder, args.seed)))
         sys.exit()
     results = json.loads(RESULTS.read_text(encoding="utf-8"))["cases"] if RESULTS.exists() and len(args.only) < len(CASES) else {}
+    origin = provenance()  # before the results file changes
     with tempfile.TemporaryDirectory() as folder:
         write_encoders(Path(folder), args.seed)
         for name in args.only:
@@ -155,6 +156,6 @@ if __name__ == "__main__":
             print(f"{name:47} measured {r['measured_gb']:.2f} GB, planned {r['planned_gb']:.2f}: {r['planned_over_measured']:.2f}; "
                   f"{r['seconds']:.1f} s, {r['time_over_planned']:.1f} times the plan's", flush=True)
             write_json(RESULTS, dict(cases={n: results[n] for n in CASES if n in results}, seed=args.seed,
-                                     threads=torch.get_num_threads(), provenance=provenance()))
+                                     threads=torch.get_num_threads(), provenance=origin))
     worst = max(results.values(), key=lambda r: abs(r["planned_over_measured"] - 1))
     print(f"the plan is within {abs(worst['planned_over_measured'] - 1):.0%} of the measurement in all {len(results)} cases")

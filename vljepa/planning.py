@@ -243,7 +243,7 @@ def plan(
         memory.part = "weights"
         model.to_empty(device="cpu").train()
         memory.part = "optimiser"
-        optimizer = torch.optim.AdamW(param_groups(model, c.weight_decay), foreach=gpu)
+        optimizer = torch.optim.AdamW(param_groups(model, c.weight_decay), fused=True)
         for p in model.parameters():
             if p.requires_grad: p.grad = torch.empty_like(p)
         optimizer.step(); optimizer.zero_grad()  # makes its state, which later steps find

@@ -57,7 +57,7 @@ from .encoders import gather_tokens, half_weights, is_frozen
 from .targets import momentum_schedule, normalize_targets
 from .losses import LOSSES
 from .model import PRESETS, VLJEPA, VLJEPAConfig
-from .features import StoredVision, Views, by_position, store_features
+from .features import StoredVision, Views, by_position, positions, store_features
 
 # %% ../nbs/09_training.ipynb #c008
 @dataclass(frozen=True)
@@ -343,8 +343,7 @@ def looks(
 ) -> Iterator[Look]:  # One for each batch with a readable image
     "Predict the hidden patches of every image in order, under fixed masks and each kind of caption."
     if model.text is None and captions: captions = {"without text": {}}
-    data, done = loader.dataset, 0
-    position = {data.dataset.ids[i]: k for k, i in enumerate(data.indices)}
+    position, done = positions(loader.dataset), 0
     size = getattr(loader, "total_batch_size", loader.batch_size)  # of all processes together
     for batch in itertools.islice(loader, math.ceil(images / size) if images else None):
         if broken is not None: broken += batch.broken
@@ -815,10 +814,10 @@ class Trainer:
                 store_features(self.model, train, val, cache_folder()/"features", 1e9 * c.cache_gb,
                                views, [Views(self.bank, by_position)])
         self.sampler, self.means = train.sampler, latent_means(self.model, train)
-        half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(acc.mixed_precision)
+        self.half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(acc.mixed_precision)
         sharded = acc.distributed_type == DistributedType.FSDP  # whose units want weights of one precision
-        save_memory(self.model, None if sharded else half, c.recompute)
-        optimizer = torch.optim.AdamW(param_groups(self.model, c.weight_decay), lr=c.lr, betas=(.9, .98))
+        save_memory(self.model, None if sharded else self.half, c.recompute)
+        optimizer = torch.optim.AdamW(param_groups(self.model, c.weight_decay), lr=c.lr, betas=(.9, .98), fused=True)
         self.wrapped, self.optimizer, self.train, self.val = acc.prepare(self.model, optimizer, train, val)
         if sharded:
             for method in ("encode", "encode_text", "targets"): register_fsdp_forward_method(self.wrapped, method)
@@ -941,12 +940,16 @@ class Trainer:
         for path in sorted(set(paths) - self.broken): tqdm.write(f"skipped an image that cannot be read: {path}")
         self.broken |= set(paths)
 
+    def autocast(self) -> torch.autocast: # Of this run, whatever other trainers were made since
+        "The run's precision, for what is not asked through the wrapped model."
+        return torch.autocast(self.accelerator.device.type, self.half, enabled=self.half is not None)
+
     def measure(self,
         images: int = 0,  # Stop after so many validation images; 0 takes all
     ) -> dict[str, dict[str, float]]:  # From `summarize`
         "Evaluate on held-out images, fixed masks and three kinds of caption."
         self.model.eval()
-        with self.accelerator.autocast():
+        with self.autocast():
             if not self.model.target.shared: self.means = latent_means(self.model, self.train)  # these latents move
             scores, self.meters, broken = evaluate(self.model, self.val, self.bank, self.means, images)
         self.report_broken(broken); self.held_out = len(scores[BASELINES[0]])
@@ -968,7 +971,7 @@ class Trainer:
                       provenance=provenance())
         batch = next(batch for batch in self.val if len(batch)).to(acc.device)
         mask = self.bank(range(len(batch))).to(batch.images.device)
-        with acc.autocast(): figure = plot_examples(self.model, batch, mask, max_length=c.max_tokens)
+        with self.autocast(): figure = plot_examples(self.model, batch, mask, max_length=c.max_tokens)
         if not acc.is_main_process: return table
         save_figure(plot_run(self.run), self.run/"curve.png")
         save_figure(figure, self.run/"examples.png")
