@@ -42,10 +42,9 @@ from vljepa.training import TRAIN_PRESETS, Trainer, count_trained, param_groups,
 
 RESULTS = Path(__file__).resolve().parent/"results"/"speed.json"
 PREDICTORS = {  # name: fields of the model; the first is the preset's
-    "joint 6 x 384": {}, "joint 4 x 384": dict(depth=4), "joint 4 x 256": dict(depth=4, dim=256, heads=4),
-    "joint 2 x 384": dict(depth=2), "joint 6 x 192": dict(dim=192, heads=3), "cross 4 x 256": dict(form="cross", depth=4, dim=256, heads=4),
-    "cross 2 x 384": dict(form="cross", depth=2), "cross 4 x 192": dict(form="cross", depth=4, dim=192, heads=3),
-}
+    f"{form} {depth} x {dim}": dict(form=form, depth=depth, dim=dim, heads=dim // 64) for form, depth, dim in (
+        ("joint", 6, 384), ("joint", 4, 384), ("joint", 4, 256), ("joint", 2, 384), ("joint", 6, 192),
+        ("cross", 4, 256), ("cross", 2, 384), ("cross", 4, 192))}
 
 def write_photos(
     folder: Path,  # to be made
@@ -194,7 +193,7 @@ def make_steps(
     for precision in ("fp32", "bf16"):
         for kind, change in kinds.items():
             for name, fields in predictors.items():
-                if fields and kind != "everything stored": continue
+                if name != next(iter(predictors)) and kind != "everything stored": continue
                 label = f"{kind}, {name}, {precision}"
                 trainers[label] = Trainer(folder/label, replace(model, **fields), replace(base, precision=precision, **change))
     for label, trainer in trainers.items():
