@@ -43,7 +43,7 @@ from vljepa.training import TRAIN_PRESETS, Trainer, count_trained, param_groups,
 RESULTS = Path(__file__).resolve().parent/"results"/"speed.json"
 PREDICTORS = {  # name: fields of the model; the first is the preset's
     f"{form} {depth} x {dim}": dict(form=form, depth=depth, dim=dim, heads=dim // 64) for form, depth, dim in (
-        ("joint", 6, 384), ("joint", 4, 384), ("joint", 4, 256), ("joint", 2, 384), ("joint", 6, 192),
+        ("joint", 4, 256), ("joint", 6, 384), ("joint", 4, 384), ("joint", 2, 384), ("joint", 6, 192),
         ("cross", 4, 256), ("cross", 2, 384), ("cross", 4, 192))}
 
 def write_photos(

@@ -51,7 +51,7 @@ class VLJEPAConfig:
 # %% ../nbs/08_model.ipynb #c011
 PRESETS = dict(
     tiny=VLJEPAConfig(),
-    coco=VLJEPAConfig(vision="vit_base_patch16_224", text="bert-base-uncased", dim=384, depth=6, heads=6))
+    coco=VLJEPAConfig(vision="vit_base_patch16_224", text="bert-base-uncased", dim=256, depth=4, heads=4))
 
 # %% ../nbs/08_model.ipynb #c013
 class VLJEPA(nn.Module, PyTorchModelHubMixin):
