@@ -99,10 +99,10 @@ def create_vit(
         if folder: config = json.loads((folder/"config.json").read_text(encoding="utf-8"))
         args = {**config.get("model_args", {}), "num_classes": 0}
         vit = timm.create_model(config["architecture"], pretrained=False, **args)
+        vit.pretrained_cfg.update(config.get("pretrained_cfg", {}))  # mean, std and so on, for `transform`
     except Exception as error:  # whatever a hub client, a JSON file or timm may raise
         raise OSError(f"The vision encoder {name} cannot be built ({_reason(error)}): check its name, or, "
                       "without a network, give a folder or a timm name with weights=FILE.") from error
-    vit.pretrained_cfg.update(config.get("pretrained_cfg", {}))  # mean, std and so on, for `transform`
     return check_vit(vit, name)
 
 # %% ../nbs/04_encoders.ipynb #c042
@@ -130,7 +130,7 @@ def load_vit_weights(
         raise FileNotFoundError(f"There is no weights file {file}: give a .safetensors or .pth file.")
     try:
         state = timm.models.load_state_dict(str(file), weights_only=True)
-        state = checkpoint_filter_fn(state, vit)
+        state = {name: tensor.detach() for name, tensor in checkpoint_filter_fn(state, vit).items()}
     except Exception as error:
         raise ValueError(f"{file} cannot be read as weights of this ViT ({_reason(error)}): give a "
                          ".safetensors file, or a .pth file with nothing but tensors in it.") from error
@@ -203,8 +203,8 @@ def find_bert(
     "Find a BERT-family model and refuse, before any weights are loaded, what is none."
     source = find_folder(name, "bert") or str(name)
     try:
-        config = transformers.AutoConfig.from_pretrained(source)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+        config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except Exception as error:
         raise OSError(f"The text encoder {name} cannot be found ({_reason(error)}): check its name, or, "
                       "without a network, give a folder that transformers saved, or 'tiny'.") from error

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['PROBES', 'ROWS', 'TOKEN_ROWS', 'average_precision', 'mean_ap', 'random_rows', 'LinearProbe', 'KNNProbe',
-           'AttentiveProbe', 'image_paths', 'refuse_overlap', 'trained_on', 'object_mask', 'class_masks',
-           'label_regions', 'hidden_labels', 'read_labels', 'random_predictor', 'Features', 'row_latents', 'collect',
-           'probe_rows', 'recall', 'chance_recall', 'imagine', 'centred_cosine', 'ridge_map', 'retrieve', 'label_sets',
-           'probe_run', 'format_row', 'format_retrieval', 'format_probe', 'row_color', 'plot_probe', 'plot_all',
-           'write_classes', 'extend_report', 'label_source', 'probe_folder', 'vljepa_probe']
+           'AttentiveProbe', 'image_paths', 'refuse_overlap', 'trained_on', 'run_lengths', 'fill_runs', 'fill_polygons',
+           'fill_box', 'object_mask', 'class_masks', 'label_regions', 'hidden_labels', 'read_labels',
+           'random_predictor', 'Features', 'row_latents', 'collect', 'probe_rows', 'recall', 'chance_recall', 'imagine',
+           'centred_cosine', 'ridge_map', 'retrieve', 'label_sets', 'probe_run', 'format_row', 'format_retrieval',
+           'format_probe', 'row_color', 'plot_probe', 'plot_all', 'write_classes', 'extend_report', 'label_source',
+           'probe_folder', 'vljepa_probe']
 
 # %% ../nbs/11_probe.ipynb #c003
 import argparse
@@ -17,6 +18,7 @@ import inspect
 import itertools
 import math
 import os
+import reprlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -28,6 +30,7 @@ import torch
 import torch.nn.functional as F
 from fastcore.docments import docments
 from PIL import Image
+from pycocotools import mask as coco_mask
 from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -230,17 +233,67 @@ def trained_on(
     return [*image_paths(make_loaders(own, opened.model, find_data(own))[0]), *image_paths(opened.train)]
 
 # %% ../nbs/11_probe.ipynb #c035
-def object_mask(
-    annotation: dict,  # With "segmentation" (polygons or RLE) or "bbox", in COCO format
-    coco,  # Its file, from `read_coco`
-) -> np.ndarray | None:  # Bool, [H, W] of the original image; None when it says nothing of a place
-    "The pixels of one object; its box, where only that is known."
-    if annotation.get("segmentation"): return coco.annToMask(annotation) > 0
-    if not annotation.get("bbox"): return None
-    image, (x, y, w, h) = coco.imgs[annotation["image_id"]], annotation["bbox"]
-    mask = np.zeros((image["height"], image["width"]), bool)
+def run_lengths(
+    text: str,  # COCO's compressed runs: five bits in each character, and a sixth where the number goes on
+) -> list[int]:  # How long each run is
+    "Decode them: from the fourth on they are differences to the run before the last."
+    runs, value, shift = [], 0, 0
+    for code in text.encode():
+        value, shift = value | (code - 48 & 31) << shift, shift + 5
+        if shift > 60: raise ValueError("its runs are not COCO's")
+        if code - 48 & 32: continue
+        if code - 48 & 16: value -= 1 << shift  # the highest bit is the sign
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value = shift = 0
+    return runs
+
+def fill_runs(
+    outline: dict,  # "size" and "counts", a list or compressed
+    size: list[int],  # Height and width of the image
+) -> np.ndarray:  # Bool, [H, W]
+    "Runs go down the columns: outside, inside, outside and so on."
+    counts = outline["counts"]
+    runs = np.array(run_lengths(counts) if isinstance(counts, str) else counts)
+    whole = runs.ndim == 1 and runs.dtype.kind == "i" and (runs >= 0).all()
+    if not whole or outline["size"] != size or sum(runs.tolist()) != size[0] * size[1]:
+        raise ValueError("its runs do not fill the image")
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(size[::-1]).T
+
+def fill_polygons(
+    outline: list,  # Polygons: x and y of each corner in one list
+    size: list[int],  # Height and width of the image
+) -> np.ndarray:  # Bool, [H, W]
+    "The pixels within any of the polygons."
+    corners = [np.array(polygon, float) for polygon in outline]
+    if not all(c.ndim == 1 and len(c) > 5 and len(c) % 2 == 0 and np.isfinite(c).all() for c in corners):
+        raise ValueError("a polygon needs x and y of three corners or more")
+    corners = [np.clip(c.reshape(-1, 2), 0, size[::-1]).ravel().tolist() for c in corners]
+    return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(corners, *size))) > 0
+
+def fill_box(
+    box: list,  # x and y of its corner, width and height
+    size: list[int],  # Height and width of the image
+) -> np.ndarray:  # Bool, [H, W]
+    "The pixels of a box."
+    (x, y, w, h), mask = box, np.zeros(size, bool)
     mask[max(round(y), 0):max(round(y + h), 0), max(round(x), 0):max(round(x + w), 0)] = True
     return mask
+
+def object_mask(
+    annotation: dict,  # With "segmentation" (polygons or RLE) or "bbox", in COCO format
+    image: dict,  # Its entry among the images, with "height" and "width"
+) -> np.ndarray | None:  # Bool, [H, W] of the original image; None when it says nothing of a place
+    "The pixels of one object; its box, where only that is known."
+    outline, box = annotation.get("segmentation"), annotation.get("bbox")
+    if not outline and not box: return None
+    size = [image.get("height"), image.get("width")]
+    if not all(type(n) is int and n > 0 for n in size) or size[0] * size[1] > 2**27:
+        raise ValueError(f"has the height {size[0]!r:.20} and the width {size[1]!r:.20}: give its size in pixels")
+    try:
+        if isinstance(outline, dict): return fill_runs(outline, size)
+        return fill_polygons(outline, size) if outline else fill_box(box, size)
+    except (ValueError, TypeError, KeyError, OverflowError) as e:
+        raise ValueError(f"has an object that is no polygon, RLE or box ({e}): mend or remove it") from e
 
 def class_masks(
     annotations: list[dict],  # Of one image
@@ -250,10 +303,10 @@ def class_masks(
     "The pixels of each class in an image, whichever object they belong to."
     masks = {}
     for a in annotations:
-        if (mask := object_mask(a, coco)) is None: continue
+        if (mask := object_mask(a, coco.imgs[a["image_id"]])) is None: continue
         values = {**a, "category": coco.cats.get(a.get("category_id"), {}).get("name")}
         for (key, name), c in column.items():
-            if str(values.get(key)) == name: masks[c] = masks.get(c, False) | mask
+            if values.get(key) is not None and str(values[key]) == name: masks[c] = masks.get(c, False) | mask
     return masks
 
 def label_regions(
@@ -275,8 +328,7 @@ def label_regions(
     geometry = list(itertools.takewhile(is_geometry, transform.transforms))
     for row, i in enumerate(tqdm(ids, desc="where the objects are", disable=None)):
         try: masks = class_masks(coco.imgToAnns.get(i, []), coco, column)
-        except KeyError as e:
-            raise ValueError(f"image {i} has no {e} in instances_{split}.json: add its size in pixels") from e
+        except ValueError as e: raise ValueError(f"image {i} in instances_{split}.json {e}") from e
         for c, mask in masks.items():
             picture = Image.fromarray(mask.astype(np.uint8) * 255)
             for step in geometry: picture = step(picture)
@@ -301,11 +353,16 @@ def read_labels(
     "Image-level labels from a table. Rows about images of another split only add to the classes."
     if not Path(path).is_file():
         raise FileNotFoundError(f"no file {path}: --labels takes keys of the instances or a CSV file")
-    with open(path, newline="", encoding="utf-8-sig") as file: rows = list(csv.DictReader(file))
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file: rows = list(csv.DictReader(file))
+    except (csv.Error, UnicodeError) as e:
+        raise ValueError(f"{path} is no CSV file ({e}): save the table as CSV in UTF-8") from e
     if not rows or not {"image", "label"} <= rows[0].keys():
         found = ", ".join(map(str, rows[0])) if rows else "no rows"
         raise ValueError(f"{path} has {found}; it needs the columns image and label, with a row for each label "
                          "of an image")
+    if short := [n for n, row in enumerate(rows, 1) if row["label"] is None]:
+        raise ValueError(f"row {short[0]} of {path} has too few columns: give each row an image and a label")
     classes = sorted({row["label"] for row in rows})
     number = {str(i): n for n, i in enumerate(dataset.ids)}
     number |= {Path(p).name: n for n, p in enumerate(dataset.paths)}
@@ -535,6 +592,10 @@ def probe_run(
 ) -> dict:  # Everything that was measured, as JSON can hold it
     "Probe a run on held-out images: what can be read from its predictions?"
     o = opened
+    known, measured = (loader.dataset.dataset.classes for loader in (o.train, o.val))
+    if known != measured:
+        raise ValueError(f"{o.config.train_split} has the classes {reprlib.repr(known)}, {o.config.val_split} has "
+                         f"{reprlib.repr(measured)}: give both the same categories")
     refuse_overlap(trained_on(o), image_paths(o.val))
     train, test = collect(o, o.train, images), collect(o, o.val)
     result = dict(seed=seed, train_images=len(train.ids), test_images=len(test.ids),
