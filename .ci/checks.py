@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import tokenize
 from pathlib import Path
@@ -19,6 +20,16 @@ MAX_BYTES = 2_000_000  # of a notebook; a page that is heavier loads slowly and 
 TEST_COMMAND = re.compile(r"<!-- test command -->\s*```bash\n(.+?)\n```", re.S)
 # What smalldocs says of keys that are there for nbdev and real Quarto; nothing to mend.
 EXPECTED_NOTES = re.compile(r"execute\.enabled is ignored|\S+: output-file is not read|\d+ page\(s\)")
+
+PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}  # reading their files runs code
+UNSAFE = {"eval", "exec", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load", "pandas.read_pickle"}
+EXTRACT = {"extract", "extractall", "unpack_archive"}
+# What the check of these must find, one problem each: it tries itself on them.
+BAD_LINES = ["import pickle", "from joblib import load", "eval(x)", "import os as o; o.system(x)", "from os import system; system(x)",
+             "import yaml; yaml.load(x)", "import subprocess; subprocess.run(x, shell=True)", "import torch; torch.load(x)",
+             "from torch import load; load(x, weights_only=no)", "import numpy as np; np.load(x, allow_pickle=yes)",
+             "file.extractall(x)", "import shutil; shutil.unpack_archive(x)"]
+SECRETS = ["WANDB_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "ANY_OTHER"]
 
 NOTHING = {"cells": []}  # stands for a notebook that is not there
 
@@ -57,10 +68,11 @@ def own_files():
         if path.is_file() and b"\0" not in (content := path.read_bytes())[:8192]:
             yield name, content.decode("utf-8", errors="replace")
 
-def tool(name, *args, cwd=ROOT):
+def tool(name, *args, cwd=ROOT, **environment):
     "Run a command of this environment; return its exit status and what it printed."
     command = shutil.which(name, path=str(Path(sys.executable).parent)) or name
-    done = subprocess.run([command, *args], cwd=cwd, capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run([command, *args], cwd=cwd, capture_output=True, text=True, encoding="utf-8",
+                          env=os.environ | environment)
     return done.returncode, done.stdout + done.stderr
 
 def changed_by(folder, *command):
@@ -92,6 +104,31 @@ def public_functions(tree):
         inherited = {name for base in bases for name in methods(base)}
         for name, function in methods(node).items():
             if name not in inherited - {"__init__"}: yield f"{node.name}.{name}", function
+
+def full_names(tree):
+    "What each imported name of a module stands for: `np` for numpy, `load` for torch.load."
+    names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import): names |= {a.asname or a.name: a.name for a in node.names}
+        if isinstance(node, ast.ImportFrom): names |= {a.asname or a.name: f"{node.module}.{a.name}" for a in node.names}
+    return names
+
+def unsafe(tree, may_extract=()):
+    "Lines and names of what can run foreign code, or write outside its folder; archives only in functions named."
+    names, bad = full_names(tree), []
+    allowed = {id(node) for f in ast.walk(tree) if getattr(f, "name", None) in may_extract for node in ast.walk(f)}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            modules = [getattr(node, "module", None)] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+            bad += [(node.lineno, f"import {module}") for module in modules if str(module).split(".")[0] in PICKLES]
+        if not isinstance(node, ast.Call): continue
+        first, _, rest = ast.unparse(node.func).partition(".")
+        called = f"{names.get(first, first)}.{rest}".rstrip(".")
+        given = {keyword.arg: getattr(keyword.value, "value", ...) for keyword in node.keywords}
+        if (called in UNSAFE or given.get("shell", False) is not False or given.get("allow_pickle", False) is not False
+            or called == "torch.load" and given.get("weights_only") is not True
+            or called.split(".")[-1] in EXTRACT and id(node) not in allowed): bad.append((node.lineno, called))
+    return bad
 
 
 # README
@@ -302,10 +339,35 @@ def costs_are_measured():
             problems.append(f"{name} states {stated and stated.groups()}, measured was {want}: run `python benchmarks/chapters.py {name}`")
     return problems
 
+def nothing_unsafe():
+    "No code runs what a file or a string says, reads pickles, or unpacks archives outside vljepa/data.py's `unpack`."
+    problems = [f"this check is blind to: {line}" for line in BAD_LINES if len(unsafe(ast.parse(line))) != 1]
+    for name, text in own_files():
+        if not re.fullmatch(r"(vljepa|benchmarks|reliability|\.ci)/.*\.py|setup\.py", name): continue
+        found = unsafe(ast.parse(text), may_extract=("unpack",) * (name == "vljepa/data.py"))
+        problems += [f"{name}:{line}: {what}: use safetensors, JSON, weights_only=True, a list of arguments, or `unpack`"
+                     for line, what in found]
+    return problems
+
+def secrets_stay_out():
+    "A run folder, trackers included, holds no value of an environment variable that could be a secret."
+    from vljepa.shapes import make_shapes_coco
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder)/"run"
+        make_shapes_coco(Path(folder)/"data", train=16, val=8)
+        status, said = tool("vljepa_train", "--steps", "2", "--batch-size", "8", "--data", f"{folder}/data", "--run", str(run),
+                            "--track", "tensorboard", **{name: f"secret-{name}" for name in SECRETS})
+        files = {str(path.relative_to(run)): path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    if status or "report.md" not in files: return [f"vljepa_train failed: {said.strip()[-500:]}"]
+    files["what it prints"] = said.encode()
+    return [f"{name} holds the value of {secret}: write no environment into a run" for name, content in files.items()
+            for secret in SECRETS if f"secret-{secret}".encode() in content]
+
 CHECKS = [exported_modules_match, notebooks_are_clean, readme_is_in_step, outputs_are_saved, notebooks_are_light,
           no_machine_paths, figures_have_alt_text, papers_are_in_the_bibliography, titles_are_whole,
           imports_stand_alone, modules_walk_down, public_names_are_documented, import_is_light, sidebar_is_complete,
-          reading_times_agree, costs_are_measured, glossary_is_true, notation_is_true, site_renders]
+          reading_times_agree, costs_are_measured, glossary_is_true, notation_is_true, nothing_unsafe,
+          secrets_stay_out, site_renders]
 
 def run(checks):
     "Run some checks, print what each finds and how long it took; return the number that failed."
