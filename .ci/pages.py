@@ -56,12 +56,13 @@ def slug(heading):
 
 def sections(nb):
     "Heading identifiers of a notebook with the prose below each, in order; the text above the first is under ''."
-    found, here, fenced = [("", [])], None, False
+    found, fenced, before = [("", [])], False, ""
     for line in markdown(nb).splitlines():
         if line.startswith("```"): fenced = not fenced
-        here = None if fenced else re.match(r"#{2,4} +(.+)", line)
-        if here and here[1] != "Before you start": found.append((slug(here[1]), [line]))
+        heading = re.match(r"#{2,4} +(.+)", line) if not fenced and not before.startswith(":::") else None  # not a callout's
+        if heading: found.append((slug(heading[1]), [line]))
         elif not fenced: found[-1][1].append(line)
+        before = line
     return [(name, "\n".join(lines)) for name, lines in found]
 
 
@@ -248,7 +249,7 @@ def terms(cell):
 def introduced(term_cell, nb, chosen=None):
     "The section that introduces a term: the `chosen` if it uses it, else where it is in italics, in a heading, or first used."
     tidy = lambda text: " ".join(re.sub("[`*]", "", text).lower().split())
-    looks_back = ("recap", "exercises", "solution", "further-reading")
+    looks_back = ("recap", "exercises", "further-reading")
     words, found = terms(term_cell), [(name, text) for name, text in sections(nb) if name and name not in looks_back]
     named = [name for name, text in found if any(re.search(rf"\b{re.escape(w)}", tidy(text.partition("\n")[0])) for w in words)]
     marked = [name for name, text in found if any(re.search(rf"\*{re.escape(w)}\w{{0,3}}\*", " ".join(text.lower().split()))
