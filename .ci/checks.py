@@ -19,7 +19,7 @@ PACKAGE = ROOT/"vljepa"
 MAX_BYTES = 2_000_000  # of a notebook; a page that is heavier loads slowly and makes the repository grow
 TEST_COMMAND = re.compile(r"<!-- test command -->\s*```bash\n(.+?)\n```", re.S)
 # What smalldocs says of keys that are there for nbdev and real Quarto; nothing to mend.
-EXPECTED_NOTES = re.compile(r"execute\.enabled is ignored|\S+: output-file is not read|\d+ page\(s\)")
+EXPECTED_NOTES = re.compile(r"execute\.enabled is ignored|format\.html\.\S+ is ignored|\S+: output-file is not read|\d+ page\(s\)")
 
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}  # reading their files runs code
 UNSAFE = {"eval", "exec", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load", "pandas.read_pickle"}
@@ -214,14 +214,6 @@ def figures_have_alt_text():
         problems += [f"{name}: an image without alt text: {image}" for image in bare]
     return problems
 
-def papers_are_in_the_bibliography():
-    "Every arXiv link of the notebooks has its entry in nbs/references.bib."
-    known = set(re.findall(r"eprint\s*=\s*\{([\d.]+)\}", (NBS/"references.bib").read_text(encoding="utf-8")))
-    linked = {(name, paper) for name, nb in notebooks().items()
-              for paper in re.findall(r"arxiv\.org/(?:abs|pdf|html)/(\d{4}\.\d{4,5})", prose(nb))}
-    return [f"{name} links to arXiv {paper}, which is not in references.bib" for name, paper in sorted(linked)
-            if paper not in known]
-
 def titles_are_whole():
     "Every notebook begins with a title and a summary of one line; nbdev shows no more than one."
     return [f"{name} must begin with a cell of '# Title', an empty line and '> summary' on one line"
@@ -295,17 +287,6 @@ def reading_times_agree():
         if said != row[-1]: problems.append(f"index says {row[-1]} minutes for {link[1]}, the chapter {said}")
     return problems
 
-def glossary_is_true():
-    "Each term of the glossary is used in the chapter that its row links to."
-    books, problems = notebooks(), []
-    for row in table(prose(books["glossary"])):
-        link = re.search(r"\((\w+)\.ipynb\)", row[-1])
-        if not link: continue
-        words = re.split(r", | or ", re.sub(r"[`*]", "", row[0]).lower())
-        text = " ".join(re.sub("[`*]", "", prose(books.get(link[1], NOTHING))).lower().split())
-        if not any(word in text for word in words): problems.append(f"glossary: {link[1]} does not use the term {row[0]}")
-    return problems
-
 def notation_is_true():
     "Each name in the last column of the notation page's tables stands in some module."
     code = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("*.py"))
@@ -324,9 +305,92 @@ def site_renders():
     proc_nbs(n_workers=2, force=True)
     status, said = tool("smalldocs", "render", "--quiet", "_proc")
     if status: problems.append(f"smalldocs render: {said.strip()[-2000:]}")
+    else: beside("site").finish(ROOT/"_proc"/"_docs")
     status, said = tool("smalldocs", "check", "_proc")
     return problems + [f"smalldocs check: {line}" for line in said.splitlines() if not EXPECTED_NOTES.match(line)]
 
+
+# The site and its reference pages
+
+def beside(name):
+    "A script of this folder as a module. The name `site` belongs to Python, hence the long way."
+    from importlib.util import module_from_spec, spec_from_file_location
+    spec = spec_from_file_location(f"ci_{name}", Path(__file__).with_name(f"{name}.py"))
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+def made_pages_are_in_step():
+    "The interface, references and changelog are what `.ci/pages.py` would write, and stand in the sidebar."
+    pages = beside("pages")
+    sidebar = (ROOT/"_quarto.yml").read_text(encoding="utf-8").partition("sidebar:")[2]
+    return [f"{p.relative_to(ROOT)} is out of step: run python .ci/pages.py" for p in pages.stale()] + \
+           [f"{p.name} is not in the sidebar of _quarto.yml" for p in pages.pages()
+            if p.relative_to(NBS).as_posix() not in sidebar]
+
+def papers_are_in_the_bibliography():
+    "Every arXiv and DOI link of the notebooks has its entry in nbs/references.bib; no key and no paper stands there twice."
+    pages = beside("pages")
+    entries = pages.bibliography()
+    names = [name for entry in entries.values() for name in pages.identifiers(entry)]
+    problems = [f"{name} links to {paper}, which is not in references.bib" for name, nb in pages.books().items()
+                for paper in sorted(pages.papers(prose(nb)) - set(names))]
+    problems += [f"references.bib: {key} has no {field}" for key, entry in entries.items()
+                 for field in ("title", "author", "year") if not entry.get(field)]
+    problems += [f"references.bib: {key} has no eprint, doi or url" for key, entry in entries.items()
+                 if not {"eprint", "doi", "url"} & set(entry)]
+    return problems + [f"references.bib names {name} twice" for name in sorted(set(names)) if names.count(name) > 1]
+
+def glossary_is_true():
+    "Each term of the glossary is used in the chapter and the section that its row links to, and the rows are in order."
+    pages, books, problems = beside("pages"), notebooks(), []
+    rows = [row for row in table(prose(books["glossary"])) if "](" in row[-1]]
+    for row in rows:
+        name, anchor = re.search(r"\((\w+)\.ipynb(?:#([^)]*))?\)", row[-1]).groups()
+        tidy = lambda text: " ".join(re.sub("[`*]", "", text).lower().split())
+        places = pages.sections(books.get(name, NOTHING))
+        text = tidy("\n".join(text for place, text in places if anchor in (None, place)))
+        if anchor and anchor not in dict(places): problems.append(f"glossary: {name} has no section {anchor}; run python .ci/pages.py")
+        elif not any(word in text for word in pages.terms(row[0])):
+            problems.append(f"glossary: {name}, section {anchor or 'any'}, does not use the term {row[0]}")
+    order = [re.sub("[`*]", "", row[0]).lower() for row in rows]
+    return problems + [f"glossary: {b} comes after {a}" for a, b in zip(order, order[1:]) if a.split(",")[0] > b.split(",")[0]]
+
+def notation_is_complete():
+    "Each letter in the formulas of a chapter stands on the notation page, for all chapters or for this one."
+    page, problems = prose(notebooks()["notation"]), []
+    def letters(text):
+        formulas = " ".join(re.findall(r"\$\$?([^$]+)\$\$?", re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.S)))
+        formulas = re.sub(r"\\(?:text|mathrm|operatorname|begin|end|mathbb)\s*\{[^}]*\}", " ", formulas)
+        greek = set(re.findall(r"\\(tau|theta|xi|phi|lambda|mu|sigma|varepsilon|epsilon|alpha|beta|gamma|delta|eta|rho)\b", formulas))
+        return greek | set(re.findall(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])", re.sub(r"\\[A-Za-z]+", " ", formulas)))
+    common, own = page.partition("## Letters of single chapters")[::2]
+    rows = {}
+    for row in table(own):
+        if link := re.search(r"\((\w+)\.ipynb\)", row[0]): rows.setdefault(link[1], set()).update(letters(" ".join(row[1:])))
+    for name, nb in notebooks().items():
+        if name == "notation": continue
+        missing = sorted(letters(prose(nb)) - letters(common) - rows.get(name, set()))
+        if missing: problems.append(f"notation: the formulas of {name} use {', '.join(missing)}; add a row to the notation page")
+    return problems
+
+def colab_cells_work():
+    "Every chapter has its Colab badge and set-up cell, which installs what the chapter imports on Colab and nothing elsewhere."
+    badges = beside("badges")
+    problems = [f"{path.name} lacks its Colab cells or has old ones: run python .ci/badges.py" for path in badges.stale()]
+    class Shell:
+        def __init__(self, name): self.name, self.did = name, []
+        def __str__(self): return self.name
+        def system(self, line): self.did.append(line)
+        def run_line_magic(self, magic, line): self.did.append(f"%{magic} {line}")
+    for path in badges.chapters():
+        badge, setup = badges.badge_cells(path.stem, json.loads(path.read_text(encoding="utf-8")))
+        colab, other = Shell("<google.colab._shell.Shell object>"), Shell("<ipykernel.zmqshell.ZMQInteractiveShell object>")
+        for shell in (colab, other): exec("".join(setup["source"]), {"get_ipython": lambda: shell})
+        does = [line.split()[0] for line in colab.did]
+        if does != ["test", "%pip", "%cd"] or other.did: problems.append(f"{path.stem}: the set-up cell does {does} and {other.did}")
+        if f"/{path.name})" not in "".join(badge["source"]): problems.append(f"{path.stem}: the badge opens another notebook")
+    return problems
 
 def costs_are_measured():
     "The running time and memory in each chapter's box are those of benchmarks/results/chapters.json."
@@ -366,8 +430,8 @@ def secrets_stay_out():
 CHECKS = [exported_modules_match, notebooks_are_clean, readme_is_in_step, outputs_are_saved, notebooks_are_light,
           no_machine_paths, figures_have_alt_text, papers_are_in_the_bibliography, titles_are_whole,
           imports_stand_alone, modules_walk_down, public_names_are_documented, import_is_light, sidebar_is_complete,
-          reading_times_agree, costs_are_measured, glossary_is_true, notation_is_true, nothing_unsafe,
-          secrets_stay_out, site_renders]
+          reading_times_agree, costs_are_measured, notation_is_true, made_pages_are_in_step, glossary_is_true,
+          notation_is_complete, colab_cells_work, nothing_unsafe, secrets_stay_out, site_renders]
 
 def run(checks):
     "Run some checks, print what each finds and how long it took; return the number that failed."

@@ -1,0 +1,243 @@
+"""Opens every page of the rendered site in chromium, as readers see it: `python .ci/browser.py [folder]`.
+
+The site is served from this machine and nothing else can be reached. Each page is opened on a desktop in light colours and
+on a phone in dark ones. Problems are broken links, anchors and images, errors in the console, loads from elsewhere, pages
+wider than a phone, text with too little contrast (WCAG AA) and pages above 2 MB. Exit status 77: no chromium here.
+"""
+import argparse
+import functools
+import gzip
+import importlib.util
+import re
+import shutil
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+MAX_BYTES = 2_000_000  # of a page with all that it loads
+VIEWS = [("desktop", "light", 1280, 900), ("phone", "dark", 390, 844)]
+NUMBER = re.compile(r"(?:^|(?<=/))[A-Z]?\d+[a-z]?_")  # nbdev drops what stands in front of a chapter's name
+
+LOOK = """() => {
+  const text = e => (e.textContent || '').trim().replace(/\\s+/g, ' ').slice(0, 60)
+  const figures = [...document.querySelectorAll('main img')].filter(i => i.closest('figure, .cell-output, p'))
+  return {
+    links: [...document.querySelectorAll('a[href]')].map(a => [a.getAttribute('href'), text(a)]),
+    ids: [...document.querySelectorAll('[id]')].map(e => e.id),
+    images: [...document.images].map(i => [i.currentSrc.slice(0, 90), i.complete && i.naturalWidth > 0, i.alt]),
+    figures: figures.length, described: figures.filter(i => i.alt.trim().length > 10).length,
+    width: document.documentElement.scrollWidth, window: document.documentElement.clientWidth,
+    wide: [...document.querySelectorAll('main *')].filter(e => {
+      const r = e.getBoundingClientRect()
+      if (r.width == 0 || r.right <= innerWidth + 1) return false
+      for (let p = e.parentElement; p; p = p.parentElement) if (getComputedStyle(p).overflowX != 'visible') return false
+      return true
+    }).slice(0, 3).map(e => `${e.tagName.toLowerCase()}.${e.className} ${text(e)}`),
+    formulas: document.querySelectorAll('math').length,
+    tex: [...document.querySelectorAll('.math')].filter(e => !e.querySelector('math')).map(text),
+  }
+}"""
+
+# The colours of every text that can be seen, with what lies behind it, against WCAG AA: 4.5, or 3 for large text.
+CONTRAST = """() => {
+  const canvas = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d', {willReadFrequently: true})
+  const known = {}
+  const rgba = color => known[color] ??= (() => {
+    const m = color.match(/^rgba?\\(([\\d.]+), ([\\d.]+), ([\\d.]+)(?:, ([\\d.]+))?\\)$/)
+    if (m) return [+m[1], +m[2], +m[3], m[4] === undefined ? 1 : +m[4]]
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1)
+    const d = canvas.getImageData(0, 0, 1, 1).data
+    return [d[0], d[1], d[2], d[3] / 255]
+  })()
+  const over = (top, under) => { const a = top[3]; return [0, 1, 2].map(i => a * top[i] + (1 - a) * under[i]).concat(1) }
+  const light = c => { const [r, g, b] = c.slice(0, 3).map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+                       return .2126 * r + .7152 * g + .0722 * b }
+  const styles = new Map(), style = e => styles.get(e) ?? (styles.set(e, getComputedStyle(e)), styles.get(e))
+  const backs = new Map()
+  const behind = e => {                                     // the colour behind an element's text, null over a picture
+    if (!e) return rgba(matchMedia('(prefers-color-scheme: dark)').matches ? 'rgb(18, 18, 18)' : 'rgb(255, 255, 255)')
+    if (backs.has(e)) return backs.get(e)
+    const s = style(e), own = rgba(s.backgroundColor)
+    const below = own[3] == 1 ? own : behind(e.parentElement)
+    const back = s.backgroundImage.includes('url(') || s.backgroundImage.includes('gradient') ? null : below && over(own, below)
+    backs.set(e, back)
+    return back
+  }
+  const seen = new Map(), walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  let pictures = 0
+  while (walker.nextNode()) {
+    const e = walker.currentNode.parentElement
+    if (!walker.currentNode.data.trim() || !e || e.closest('svg, script, style, noscript, [hidden], :disabled')) continue
+    if (!e.checkVisibility({checkOpacity: true, checkVisibilityCSS: true})) continue
+    const box = e.getBoundingClientRect()
+    if (box.width <= 1 || box.height <= 1) continue          // text for screen readers only
+    const s = style(e), back = behind(e)
+    if (!back) { pictures++; continue }
+    let opacity = 1
+    for (let p = e; p; p = p.parentElement) opacity *= +style(p).opacity
+    const color = rgba(s.color), front = over([...color.slice(0, 3), color[3] * opacity], back)
+    const [a, b] = [light(front), light(back)], ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05)
+    const size = parseFloat(s.fontSize), large = size >= 24 || (size >= 18.66 && +s.fontWeight >= 700)
+    const key = `${front.map(Math.round)} on ${back.map(Math.round)} ${large}`
+    if (!seen.has(key)) seen.set(key, {ratio, enough: ratio >= (large ? 3 : 4.5) - .005,
+      where: `${e.tagName.toLowerCase()}${e.className ? '.' + String(e.className).trim().split(/\\s+/).join('.') : ''}`,
+      text: walker.currentNode.data.trim().slice(0, 40), front: front.slice(0, 3).map(Math.round), back: back.slice(0, 3).map(Math.round)})
+  }
+  return {pairs: [...seen.values()], pictures}
+}"""
+
+
+@functools.cache
+def compressed(path):
+    "The content of a file as it travels."
+    return gzip.compress(path.read_bytes(), 6)
+
+class Quiet(SimpleHTTPRequestHandler):
+    "Serves files, text compressed as GitHub Pages sends it, and says nothing."
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *args): pass
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        if path.suffix not in (".html", ".css", ".js", ".json", ".svg") or not path.is_file(): return super().do_GET()
+        content = compressed(path)
+        self.send_response(200)
+        for name, value in [("Content-Type", self.guess_type(str(path))), ("Content-Encoding", "gzip"),
+                            ("Content-Length", str(len(content)))]: self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def serve(folder):
+    "Serve a folder from a thread; return its address."
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/"
+
+def site_address():
+    "Where the site is published, so that full links to it can be followed here."
+    text = (ROOT/"nbs"/"nbdev.yml").read_text(encoding="utf-8")
+    return re.search(r'site-url: *"?([^"\s]+)', text)[1].rstrip("/") + "/"
+
+def launch(playwright):
+    "Start chromium: the one of the system, else playwright's own; None where there is neither."
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    try: return playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+    except Exception as error:
+        print(str(error).strip().splitlines()[0])
+        return None
+
+def open_page(context, base, name, picture=None):
+    "Open a page; return what it looks like, with its problems so far."
+    page, said, weight, elsewhere = context.new_page(), [], [], []
+    watch = context.new_cdp_session(page)
+    watch.send("Network.enable")
+    watch.on("Network.loadingFinished", lambda event: weight.append(event["encodedDataLength"]))
+    page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda r: elsewhere.append(r.url) if not r.url.startswith((base, "data:", "blob:")) else None)
+    page.goto(base + name, wait_until="load")
+    page.evaluate("""async () => { for (const i of document.images) { i.loading = 'eager'; await i.decode().catch(() => {}) } }""")
+    found = page.evaluate(LOOK)
+    found["contrast"] = page.evaluate(CONTRAST)
+    if picture: page.screenshot(path=picture, full_page=False)
+    found |= {"console": [text for text in said if "ERR_BLOCKED_BY_CLIENT" not in text and "ERR_FAILED" not in text],
+              "bytes": sum(weight), "elsewhere": sorted(set(elsewhere))}
+    page.close()
+    return found
+
+def check_links(pages, base, folder):
+    "Follow the links of all pages; return the problems and how many links were internal and external."
+    address, problems, count = site_address(), [], Counter()
+    ids = {name: {*found["ids"], "top"} for name, found in pages.items()}
+    by_name = {NUMBER.sub("", name): name for name in pages}
+    for name, found in pages.items():
+        for href, text in found["links"]:
+            if href.startswith(("mailto:", "javascript:", "data:")) or href in ("", "#"): continue
+            full, anchor = urldefrag(urljoin(base + name, href))
+            if full.startswith(address): full = base + full[len(address):]
+            if not full.startswith(base):
+                count["external"] += 1
+                continue
+            count["internal"] += 1
+            target = unquote(urlsplit(full).path).lstrip("/") or "index.html"
+            if target.endswith("/"): target += "index.html"
+            target = target if target in pages else by_name.get(target, target)
+            if target not in pages:
+                if not (folder/target).is_file(): problems.append(f"{name}: broken link {href!r} ({text})")
+            elif anchor and unquote(anchor) not in ids[target]:
+                problems.append(f"{name}: no place {anchor!r} in {target} ({text})")
+    return problems, count
+
+def problems_of(name, view, found):
+    "What is wrong with a page as one view shows it."
+    say = lambda text: f"{name} ({view}): {text}"
+    problems = [say(f"broken image {src}") for src, drawn, alt in found["images"] if not drawn]
+    problems += [say(f"console: {text[:200]}") for text in found["console"]]
+    problems += [say(f"loads from elsewhere: {url[:120]}") for url in found["elsewhere"]]
+    problems += [say(f"shows TeX: {text}") for text in found["tex"][:3]]
+    if found["width"] > found["window"]:
+        problems.append(say(f"is {found['width']} px wide, the window {found['window']}: {'; '.join(found['wide'])}"))
+    if found["bytes"] > MAX_BYTES: problems.append(say(f"has {found['bytes']:,} bytes, more than {MAX_BYTES:,}"))
+    return problems
+
+def look(folder, base, names, view, pictures):
+    "Open all pages as one view shows them; return what each looks like by name, or nothing where there is no chromium."
+    from playwright.sync_api import sync_playwright
+    label, scheme, width, height = view
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        if not browser: return {}
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
+        context.route(lambda url: not url.startswith(base), lambda route: route.abort("blockedbyclient"))
+        picture = lambda name: pictures and pictures/f"{name.replace('/', '-')[:-5]}-{label}.png"
+        found = {name: open_page(context, base, name, picture(name)) for name in names}
+        browser.close()
+    return found
+
+def weak_contrasts(views):
+    "One line for each pair of colours that is too close, with where it was seen."
+    weak = {}
+    for (label, scheme, *_), pages in views:
+        for name, found in pages.items():
+            for pair in found["contrast"]["pairs"]:
+                if not pair["enough"]:
+                    key = scheme, tuple(pair["front"]), tuple(pair["back"])
+                    weak.setdefault(key, (pair, []))[1].append(f"{name} ({label})")
+    return [f"contrast {pair['ratio']:.2f} in {scheme}: {front} on {back}, {pair['where']} {pair['text']!r}, on {len(where)} pages, "
+            f"first {where[0]}" for (scheme, front, back), (pair, where) in weak.items()]
+
+def main():
+    "Look at the site and say what was seen."
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT/"_proc"/"_docs", help="the rendered site")
+    parser.add_argument("--pictures", type=Path, help="save a picture of the top of each page in this folder")
+    args = parser.parse_args()
+    if not importlib.util.find_spec("playwright"): sys.exit(print("skipped: no playwright") or 77)
+    names = sorted(p.relative_to(args.folder).as_posix() for p in args.folder.rglob("*.html") if "site_libs" not in p.parts)
+    if not names: sys.exit(f"{args.folder} holds no pages: run python .ci/checks.py site_renders")
+    start, base = time.perf_counter(), serve(args.folder)
+    with ThreadPoolExecutor(len(VIEWS)) as pool:
+        views = list(zip(VIEWS, pool.map(lambda view: look(args.folder, base, names, view, args.pictures), VIEWS)))
+    if not all(pages for view, pages in views): sys.exit(print("skipped: no chromium") or 77)
+    pages = views[0][1]
+    problems = [line for view, found in views for name in names for line in problems_of(name, view[0], found[name])]
+    broken, links = check_links(pages, base, args.folder)
+    problems += weak_contrasts(views) + broken
+    total = lambda key: sum(found[key] for found in pages.values())
+    pairs = sum(len(found["contrast"]["pairs"]) for view, pages in views for found in pages.values())
+    heaviest, name = max((found["bytes"], name) for view, pages in views for name, found in pages.items())
+    for problem in problems: print(f"- {problem}")
+    print(f"{len(pages)} pages in {len(VIEWS)} views: {links['internal']} links inside followed, {links['external']} outside counted; "
+          f"{sum(len(found['images']) for found in pages.values())} images; {total('figures')} figures, {total('described')} with "
+          f"alt text; {total('formulas')} formulas; {pairs} contrast pairs; heaviest page {name} with {heaviest / 1e6:.2f} MB; "
+          f"{time.perf_counter() - start:.0f} s")
+    print(f"browser: {len(problems)} problems")
+    sys.exit(bool(problems))
+
+if __name__ == "__main__": main()
