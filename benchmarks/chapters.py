@@ -1,4 +1,5 @@
-"""Time every chapter and measure its peak memory, each in a fresh process, and write both into the chapter's box.
+"""Time every chapter and measure its peak memory, each in a fresh process, and write both into the chapter's box, and the
+time into the table of the home page (then: python .ci/checks.py --write-readme).
 
     python benchmarks/chapters.py [NAME ...]
 
@@ -38,6 +39,16 @@ def label(
     if boxes != 1: sys.exit(f"{notebook.name} has {boxes} boxes with a reading time, not one")
     notebook.write_text(text, encoding="utf-8")
 
+def list_at_home(
+    name: str,  # of a chapter
+    cost: dict[str, float],  # from `measure`
+):
+    "Write the running time into the chapter's row of the home page, where it has one."
+    home = ROOT/"nbs"/"index.ipynb"
+    row = re.compile(rf"(\({name}\.ipynb\) \|.*\| \d+ \|).*?( \|)(?=\\n)")
+    home.write_text(row.sub(lambda found: f"{found[1]} {cost['seconds']:.0f}{found[2]}", home.read_text(encoding="utf-8")),
+                    encoding="utf-8")
+
 if __name__ == "__main__":
     names = sys.argv[1:] or [p.stem for p in sorted((ROOT/"nbs").glob("*.ipynb")) if BOX.search(p.read_text(encoding="utf-8"))]
     path = ROOT/"benchmarks"/"results"/"chapters.json"
@@ -45,5 +56,6 @@ if __name__ == "__main__":
     for name in names:
         chapters[name] = measure(ROOT/"nbs"/f"{name}.ipynb")
         label(ROOT/"nbs"/f"{name}.ipynb", chapters[name])
+        list_at_home(name, chapters[name])
         print(f"{name:<18} {chapters[name]['seconds']:6.1f} s {chapters[name]['gigabytes']:5.2f} GB", flush=True)
     path.write_text(json.dumps(dict(chapters=chapters, provenance=provenance()), indent=2) + "\n", encoding="utf-8")
