@@ -298,6 +298,39 @@ def notation_is_true():
     unused = [name for name in sorted(names) if not re.search(rf"\b{name}\b", code)]
     return [f"notation: no module uses the name {name}" for name in unused]
 
+def exercises_are_proved():
+    "Each chapter has three exercises or more, with a check, a starter, a folded solution, and a hidden cell that proves both."
+    problems, squeeze = [], lambda text: re.sub(r"\s", "", text)
+    for name, nb in notebooks().items():
+        if not re.match(r"(\d\d|A1)", name): continue
+        parts = []  # cells of each exercise
+        for cell in nb["cells"]:
+            text, kind = "".join(cell["source"]), cell["cell_type"]
+            if kind == "markdown" and re.search(r"^\*\*\d+\. ", text, re.M): parts.append([])
+            elif kind == "markdown" and re.match(r"## ", text) and parts: break
+            if parts: parts[-1].append((kind, text))
+        if len(parts) < 3: problems.append(f"{name} has {len(parts)} exercises, three are the least")
+        for number, cells in enumerate(parts, 1):
+            code = [text for kind, text in cells if kind == "code"]
+            solution = re.search(r"collapse=\"true\".*?```python\n(.*?)```", "\n".join(t for k, t in cells if k == "markdown"), re.S)
+            proof = [squeeze(text) for text in code if re.search(r"^#\| hide$", text, re.M)]
+            missing = [what for what, found in {
+                "a check": any(re.search(r"^def check_", text, re.M) for text in code),
+                "a starter": any("eval: false" in text for text in code), "a folded solution": solution,
+                "a hidden cell with the folded solution": solution and any(squeeze(solution[1]) in text for text in proof),
+                "a call of the check in that cell": any(re.search(r"(?<!:)check_\w+\(", text) for text in proof),
+                "a proof that the starter fails": any("test_fail(" in text for text in proof)}.items() if not found]
+            if missing: problems.append(f"{name}, exercise {number} lacks {', '.join(missing)}")
+    return problems
+
+def chapters_are_joined():
+    "Each chapter names the question that the next one answers, and links to it."
+    chapters = [name for name in re.findall(r"(\w+)\.ipynb", (ROOT/"_quarto.yml").read_text(encoding="utf-8").partition("sidebar:")[2])
+                if re.match(r"(\d\d|A\d)", name)]
+    return [f"{name} must say at the end of its recap 'Next: [Title]({after}.ipynb), which ...'"
+            for name, after in zip(chapters, chapters[1:])
+            if not re.search(rf"^Next: \[[^]]+\]\({after}\.ipynb\)", prose(notebooks()[name]), re.M)]
+
 def site_renders():
     "The site builds from the notebooks, and none of its links is broken."
     # nbdev_proc_nbs would first install Quarto; this is the part of it that makes the pages.
@@ -435,7 +468,7 @@ CHECKS = [exported_modules_match, notebooks_are_clean, readme_is_in_step, output
           no_machine_paths, figures_have_alt_text, papers_are_in_the_bibliography, titles_are_whole,
           imports_stand_alone, modules_walk_down, public_names_are_documented, import_is_light, sidebar_is_complete,
           reading_times_agree, costs_are_measured, notation_is_true, made_pages_are_in_step, glossary_is_true,
-          notation_is_complete, colab_cells_work, nothing_unsafe, secrets_stay_out, site_renders]
+          notation_is_complete, exercises_are_proved, chapters_are_joined, colab_cells_work, nothing_unsafe, secrets_stay_out, site_renders]
 
 def run(checks):
     "Run some checks, print what each finds and how long it took; return the number that failed."
