@@ -185,13 +185,15 @@ words = st.one_of(pick(["", "-1", "0", "1", "nan", "inf", "1e400", "9" * 5000, "
 slow = {"--steps", "--depth", "--dim", "--heads", "--image-size", "--workers", "--train-images", "--track", "--accumulate", "--masks", "--run", "--data",
         "--vision", "--text", "--resume", "--help", "--recompute", "--cache", "--no-cache", "--preset"}  # where a large number, or a name, takes long
 
-def options_of(parser):
-    "Options that take a value and are answered at once."
-    return sorted(o for a in parser._actions for o in a.option_strings if o.startswith("--") and a.nargs != 0 and o not in slow)
+typed = {int: pick(["0", "-1", "1", "2", "7", "99", "-99999999999999999999", "99999999999999999999", "9" * 40, "2147483648", "1_0"]),
+         float: pick(["nan", "inf", "-inf", "1e400", "1e-400", "-0.0", "0", "1", "1.0000001", ".5", "1e300", "-1e300", "1e-300"])}
 
 def some_options(draw, parser):
-    "One to three options with hostile values."
-    return [f"{o}={draw(words)}" for o in draw(st.lists(pick(options_of(parser)), min_size=1, max_size=3))]
+    "One to three options that are answered at once, with hostile values; mostly such as the parser lets through."
+    known = {o: a for a in parser._actions for o in a.option_strings if o.startswith("--") and a.nargs != 0 and o not in slow}
+    chosen = draw(st.lists(pick(sorted(known)), min_size=1, max_size=3))
+    value = lambda o: words if draw(st.integers(0, 4)) == 0 else typed.get(known[o].type, words)
+    return [f"{o}={draw(value(o))}" for o in chosen]
 
 def call_data(place, draw):
     "vljepa_data, which may only write to `place`."
@@ -314,9 +316,9 @@ def quickly():
         try: yield draw_pictures
         finally: draw_pictures(True)
 
-def one_case(draw, watch, draw_pictures, root, links):
+def one_case(draw, shares, watch, draw_pictures, root, links):
     "Spoil, run, look."
-    name = draw(pick([name for name, share in SHARES.items() for _ in range(share)]))
+    name = draw(pick([name for name, share in shares.items() for _ in range(share)]))
     draw_pictures(draw(st.integers(0, 9)) == 0)
     place = Path(os.path.realpath(tempfile.mkdtemp(dir=root)))
     try:
@@ -329,11 +331,13 @@ def one_case(draw, watch, draw_pictures, root, links):
         start = time.time()
         try: status, sentence = run(command)
         finally: watch.on = False
+        named = {os.path.realpath(str(a).split("=", 1)[-1].replace("\0", "")) for a in argv}  # by the user, who may
+        watch.outside = [path for path in watch.outside if path not in named]
         return dict(command=name, ways=ways, argv=[str(a)[:100] for a in argv], status=status, sentence=sentence.replace(str(place), "")[:400],
                     outside=watch.outside, network=watch.network, processes=watch.processes, seconds=time.time() - start)
     finally: shutil.rmtree(place, ignore_errors=True)
 
-def many(cases, seed):
+def many(cases, shares, seed):
     "Cases one after the other; what happened in each."
     found, begin = [], time.time()
     with tempfile.TemporaryDirectory() as root, patch.dict(os.environ, VLJEPA_CACHE=f"{root}/cache", TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1"), \
@@ -348,7 +352,7 @@ def many(cases, seed):
         @settings(max_examples=cases, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
         @given(st.data())
         def search(data):
-            found.append(one_case(data.draw, watch, draw_pictures, root, links))
+            found.append(one_case(data.draw, shares, watch, draw_pictures, root, links))
             case = found[-1]
             if case["status"] == "unexpected" or case["outside"] or case["network"] or case["processes"]: print("BAD", json.dumps(case), flush=True)
             if len(found) % 50 == 0: print(f"seed {seed}: {len(found)} cases, {time.time() - begin:.0f} s", flush=True)
@@ -365,12 +369,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cases", type=int, default=2000, help="how many (default: 2000)")
     parser.add_argument("--seed", type=int, default=0, help="of hypothesis (default: 0)")
+    parser.add_argument("--only", default="", choices=["", *SHARES], help="one command alone (default: all)")
     parser.add_argument("--jobs", type=int, default=2, help="processes; each has a seed of its own (default: 2)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="file of the results")
     a = parser.parse_args()
     facts, start = vljepa.training.provenance(), time.time()
+    shares = {name: share for name, share in SHARES.items() if a.only in ("", name)}
     with ProcessPoolExecutor(a.jobs, mp_context=get_context("spawn")) as pool:
-        parts = pool.map(many, [-(-a.cases // a.jobs)] * a.jobs, range(a.seed, a.seed + a.jobs))
+        parts = pool.map(many, [-(-a.cases // a.jobs)] * a.jobs, [shares] * a.jobs, range(a.seed, a.seed + a.jobs))
         found = [case for part in parts for case in part]
     by = lambda key: dict(sorted(Counter(key(c) for c in found).items()))
     refused = [c for c in found if c["status"] == "refused"]
