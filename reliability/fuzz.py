@@ -12,8 +12,8 @@ outside the folder, the run and the installed software, every network connection
     python reliability/fuzz.py
     python reliability/fuzz.py --cases 200 --seed 1
 
-To be quick, the model is built once for each architecture and copied, versions are looked up once, and the pictures of a report
-are drawn in one case of ten. Results go to reliability/results/fuzz.json with seed, commit and hardware."""
+To be quick, encoders are built once for each architecture, versions and help texts are looked up once, and the pictures of a
+report are drawn in one case of ten. Results go to reliability/results/fuzz.json with seed, commit and hardware."""
 import argparse
 import contextlib
 import copy
@@ -305,14 +305,16 @@ def quickly():
         if config not in known:
             if len(known) > 20: known.clear()
             known[config] = real(config)
-        return copy.deepcopy(known[config])
-    facts = vljepa.training.provenance()
+        m = known[config]
+        return copy.deepcopy(m, {id(part): part for part in (m.vision, m.text) if part is not None})  # these are frozen
+    facts, notes = vljepa.training.provenance(), functools.cache(vljepa.training.docments)
     empty = lambda *_, **__: vljepa.training.plt.figure()
     drawing = {name: getattr(vljepa.training, name) for name in ("plot_run", "plot_examples")}
     def draw_pictures(really):
         for name, function in drawing.items(): setattr(vljepa.training, name, function if really else empty)
     with patch("vljepa.training.VLJEPA", built), patch("vljepa.diagnostics.VLJEPA", built), \
-         patch("vljepa.training.provenance", lambda: facts), patch("vljepa.probe.provenance", lambda: facts):
+         patch("vljepa.training.provenance", lambda: facts), patch("vljepa.probe.provenance", lambda: facts), \
+         patch("vljepa.training.docments", notes), patch("vljepa.probe.docments", notes):
         try: yield draw_pictures
         finally: draw_pictures(True)
 
