@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -217,17 +218,19 @@ def kill_all(
     folder: Path | None = None,  # For runs; a temporary one when absent
     kinds: tuple[str, ...] = tuple(KINDS),  # Which of `KINDS`
     fresh: bool = False,  # A new interpreter for each start
+    workers: int = 1,  # Kinds at the same time
 ) -> dict[str, dict[str, int]]:  # Counts by kind
     "Every kind of kill."
-    with tempfile.TemporaryDirectory() as temporary:
-        result, warm = {}, start("train", ["--help"], Path(temporary)/"log", fresh=fresh)
-        warm.join()  # the imports, once
-        for kind, n in share_out(kills, kinds).items():
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(workers) as pool:
+        start("train", ["--help"], Path(temporary)/"log", fresh=fresh).join()  # the imports, once
+        def one(kind, n):
             place, begin = Path(folder or temporary)/kind, time.time()
             place.mkdir(parents=True)
-            result[kind] = KINDS[kind][0](n, seed, place, fresh) | dict(seconds=round(time.time() - begin, 1))
-            print(kind, result[kind], flush=True)
-    return result
+            counts = KINDS[kind][0](n, seed, place, fresh) | dict(seconds=round(time.time() - begin, 1))
+            print(kind, counts, flush=True)
+            return counts
+        waiting = {kind: pool.submit(one, kind, n) for kind, n in share_out(kills, kinds).items()}
+        return {kind: done.result() for kind, done in waiting.items()}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -235,11 +238,12 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=tuple(KINDS))
     parser.add_argument("--fresh", action="store_true", help="a new interpreter for each start")
+    parser.add_argument("--workers", type=int, default=1, help="kinds of kill at the same time")
     parser.add_argument("--results", type=Path, default=RESULTS)
     args = parser.parse_args()
     torch.set_num_threads(1)
     facts, begin = provenance(), time.time()  # before anything can change
-    kinds = kill_all(args.kills, args.seed, None, args.kinds, args.fresh)
+    kinds = kill_all(args.kills, args.seed, None, args.kinds, args.fresh, args.workers)
     total = {name: sum(k[name] for k in kinds.values()) for name in ("kills", "runs", "lost_beyond_interval", "damaged", "different")}
     args.results.parent.mkdir(exist_ok=True)
     write_json(args.results, dict(total=total, kinds=kinds, seed=args.seed, fresh_interpreters=args.fresh,
