@@ -22,7 +22,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 MAX_BYTES = 2_000_000  # of a page with all that it loads
 VIEWS = [("desktop", "light", 1280, 900), ("phone", "dark", 390, 844)]
-NUMBER = re.compile(r"(?:^|(?<=/))[A-Z]?\d+[a-z]?_")  # nbdev drops what stands in front of a chapter's name
+NUMBER = re.compile(r"^\d+[a-z0-9]*_")  # nbdev drops what stands in front of a chapter's name
 
 LOOK = """() => {
   const text = e => (e.textContent || '').trim().replace(/\\s+/g, ' ').slice(0, 60)
@@ -61,7 +61,7 @@ CONTRAST = """() => {
   const styles = new Map(), style = e => styles.get(e) ?? (styles.set(e, getComputedStyle(e)), styles.get(e))
   const backs = new Map()
   const behind = e => {                                     // the colour behind an element's text, null over a picture
-    if (!e) return rgba(matchMedia('(prefers-color-scheme: dark)').matches ? 'rgb(18, 18, 18)' : 'rgb(255, 255, 255)')
+    if (!e) return style(document.documentElement).colorScheme.includes('dark') ? [18, 18, 18, 1] : [255, 255, 255, 1]
     if (backs.has(e)) return backs.get(e)
     const s = style(e), own = rgba(s.backgroundColor)
     const below = own[3] == 1 ? own : behind(e.parentElement)
@@ -116,6 +116,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def serve(folder):
     "Serve a folder from a thread; return its address."
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    server.handle_error = lambda *args: None  # a page that closes before all has arrived
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://127.0.0.1:{server.server_port}/"
 
@@ -127,7 +128,8 @@ def site_address():
 def launch(playwright):
     "Start chromium: the one of the system, else playwright's own; None where there is neither."
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    try: return playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+    try: return playwright.chromium.launch(executable_path=found, args=[
+        "--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"])
     except Exception as error:
         print(str(error).strip().splitlines()[0])
         return None
@@ -137,6 +139,7 @@ def open_page(context, base, name, picture=None):
     page, said, weight, elsewhere = context.new_page(), [], [], []
     watch = context.new_cdp_session(page)
     watch.send("Network.enable")
+    watch.send("Network.setCacheDisabled", {"cacheDisabled": True})  # as on a first visit
     watch.on("Network.loadingFinished", lambda event: weight.append(event["encodedDataLength"]))
     page.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: said.append(str(error)))
@@ -146,7 +149,7 @@ def open_page(context, base, name, picture=None):
     found = page.evaluate(LOOK)
     found["contrast"] = page.evaluate(CONTRAST)
     if picture: page.screenshot(path=picture, full_page=False)
-    found |= {"console": [text for text in said if "ERR_BLOCKED_BY_CLIENT" not in text and "ERR_FAILED" not in text],
+    found |= {"console": [text for text in said if "ERR_NAME_NOT_RESOLVED" not in text],
               "bytes": sum(weight), "elsewhere": sorted(set(elsewhere))}
     page.close()
     return found
@@ -155,7 +158,7 @@ def check_links(pages, base, folder):
     "Follow the links of all pages; return the problems and how many links were internal and external."
     address, problems, count = site_address(), [], Counter()
     ids = {name: {*found["ids"], "top"} for name, found in pages.items()}
-    by_name = {NUMBER.sub("", name): name for name in pages}
+    by_name = {NUMBER.sub("", name.lower()): name for name in pages}
     for name, found in pages.items():
         for href, text in found["links"]:
             if href.startswith(("mailto:", "javascript:", "data:")) or href in ("", "#"): continue
@@ -194,7 +197,6 @@ def look(folder, base, names, view, pictures):
         browser = launch(playwright)
         if not browser: return {}
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
-        context.route(lambda url: not url.startswith(base), lambda route: route.abort("blockedbyclient"))
         picture = lambda name: pictures and pictures/f"{name.replace('/', '-')[:-5]}-{label}.png"
         found = {name: open_page(context, base, name, picture(name)) for name in names}
         browser.close()

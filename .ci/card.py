@@ -26,7 +26,7 @@ ax.annotate("", (505, 355), (410, 355), arrowprops={"arrowstyle": "-|>", "color"
 for row in range(4):
     for col in range(4):
         ax.add_patch(Rectangle((540 + col * 52, 252 + row * 52), 49, 49, color=shade(TARGET if (row + col) % 2 else PREDICTED)))
-ax.text(240, 560, "“a large square at the lower right”", color="#9B3B73", fontsize=21, ha="center", style="italic")
+ax.text(70, 560, "“a large square at the right”", color="#9B3B73", fontsize=20, style="italic")
 ax.text(70, 130, "vljepa", color="#111111", fontsize=76, weight="bold", va="baseline")
 for i, line in enumerate(("Predict what a picture hides,", "from what it shows", "and from its caption.")):
     ax.text(790, 290 + 44 * i, line, color="#222222", fontsize=18, va="center")

@@ -384,11 +384,10 @@ def glossary_is_true():
     rows = [row for row in table(prose(books["glossary"])) if "](" in row[-1]]
     for row in rows:
         name, anchor = re.search(r"\((\w+)\.ipynb(?:#([^)]*))?\)", row[-1]).groups()
-        tidy = lambda text: " ".join(re.sub("[`*]", "", text).lower().split())
         places = pages.sections(books.get(name, NOTHING))
-        text = tidy("\n".join(text for place, text in places if anchor in (None, place)))
+        text = "\n".join(text for place, text in places if anchor in (None, place))
         if anchor and anchor not in dict(places): problems.append(f"glossary: {name} has no section {anchor}; run python .ci/pages.py")
-        elif not any(word in text for word in pages.terms(row[0])):
+        elif not pages.uses(text, pages.terms(row[0])):
             problems.append(f"glossary: {name}, section {anchor or 'any'}, does not use the term {row[0]}")
     order = [re.sub("[`*]", "", row[0]).lower() for row in rows]
     return problems + [f"glossary: {b} comes after {a}" for a, b in zip(order, order[1:]) if a.split(",")[0] > b.split(",")[0]]

@@ -246,15 +246,18 @@ def terms(cell):
     "The words of a glossary row's first column."
     return re.split(r", | or ", re.sub(r"[`*]", "", cell).lower())
 
+def uses(text, words):
+    "Whether a text uses one of the words, in any case and spelling: layer-norm, layer norm and layer-normalised are one."
+    tidy = " ".join(re.sub("[`*]", "", text).lower().replace("-", " ").split())
+    return any(re.search(rf"(?<![a-z]){re.escape(word.replace('-', ' '))}", tidy) for word in words)
+
 def introduced(term_cell, nb, chosen=None):
     "The section that introduces a term: the `chosen` if it uses it, else where it is in italics, in a heading, or first used."
-    tidy = lambda text: " ".join(re.sub("[`*]", "", text).lower().split())
     looks_back = ("recap", "exercises", "further-reading")
     words, found = terms(term_cell), [(name, text) for name, text in sections(nb) if name and name not in looks_back]
-    named = [name for name, text in found if any(re.search(rf"\b{re.escape(w)}", tidy(text.partition("\n")[0])) for w in words)]
-    marked = [name for name, text in found if any(re.search(rf"\*{re.escape(w)}\w{{0,3}}\*", " ".join(text.lower().split()))
-                                                  for w in words)]
-    used = [name for name, text in found if any(re.search(rf"\b{re.escape(w)}", tidy(text)) for w in words)]
+    marked = [name for name, text in found if uses(" ".join(re.findall(r"\*+([^*]+)\*", text)), words)]
+    named = [name for name, text in found if uses(text.partition("\n")[0], words)]
+    used = [name for name, text in found if uses(text, words)]
     return chosen if chosen in used else next(iter(marked + named + used), "")
 
 def glossary_cells():

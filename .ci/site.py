@@ -14,7 +14,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 NBS = ROOT/"nbs"
-NUMBER = r"^[A-Z]?\d+[a-z]?_"  # what nbdev may drop from the name of a chapter's page
 TEX = re.compile(r'<span class="math (inline|display)">\s*\\[(\[](.*?)\\[)\]]\s*</span>', re.S)
 ELSEWHERE = {
     ".html": [re.compile(r'<script[^>]*\bsrc="(?:https?:)?//[^>]*>\s*</script>\s*'),
@@ -32,10 +31,14 @@ def address():
     "Where the site is published."
     return f"https://{setting('user')}.github.io/{setting('repo')}"
 
+def short_name(name):
+    "The name that nbdev gives a chapter's page, where the builder follows it: without the number."
+    return re.sub(r"^\d+[a-z0-9]*_", "", name.lower())
+
 def page_of(docs, path):
     "The HTML file of a notebook in a rendered site: nbdev may drop the number in front of the name."
     folder = docs/path.parent.relative_to(NBS)
-    names = [path.stem, re.sub(NUMBER, "", path.stem)]
+    names = [path.stem, short_name(path.stem)]
     return next((folder/f"{name}.html" for name in names if (folder/f"{name}.html").exists()), None)
 
 def sidebar():
@@ -63,7 +66,7 @@ def lead_names(docs):
     "A function that gives nbdev's links to names their page in this site; where no page shows a name, the link goes."
     ids = {p.relative_to(docs).as_posix(): set(re.findall(r'\bid="([^"]+)"', p.read_text(encoding="utf-8")))
            for p in docs.rglob("*.html")}
-    short = {re.sub(NUMBER, "", name): name for name in ids}
+    short = {short_name(name): name for name in ids}
     def lead(match, here):
         page, name, text = match.groups()
         options = [short.get(page, page), f"api/{page}"]
