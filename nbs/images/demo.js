@@ -31,7 +31,7 @@
       display: grid; place-items: center; user-select: none; -webkit-user-select: none; transition: left .12s, top .12s; }
     #vljepa-demo .hole { transition: left .12s, top .12s; }
     #vljepa-demo #vljepa-demo-block:active { cursor: grabbing; }
-    #vljepa-demo #vljepa-demo-block:focus-visible { outline: 3px solid #fff; box-shadow: 0 0 0 6px #0072B2; }
+    #vljepa-demo #vljepa-demo-block:focus-visible { outline: 3px solid #fff; outline-offset: -9px; box-shadow: inset 0 0 0 6px var(--see); }
     #vljepa-demo #vljepa-demo-block svg { width: 2.2rem; pointer-events: none; }
     #vljepa-demo .legend { display: flex; align-items: center; gap: .4em; font-size: .8em; margin-top: .35rem; }
     #vljepa-demo .legend i { flex: 1; height: .6em; border-radius: 3px; background: linear-gradient(90deg, ${VIRIDIS}); }
@@ -79,7 +79,7 @@
       <div role="radiogroup" aria-label="How much is hidden">Hide ${radios("side", data.sides.map(n =>
         [n, `${n * n} of ${ROWS * COLS} patches`, "size"]))}</div>
     </div>
-    <div><p class="name" style="--dot: var(--see)">What the model sees</p>
+    <div><p class="name" style="--dot: var(--see)">What it sees</p>
       <div class="picture"><canvas data-part="sees" width="${SIZE}" height="${SIZE}"></canvas>
         <div id="vljepa-demo-block" class="block" role="slider" tabindex="0" aria-label="Hidden block: move it with the arrow keys"
           aria-valuemin="1">${ARROWS}</div></div>
