@@ -135,6 +135,9 @@ def spoil_link(h, draw):
         image.symlink_to({"image": h.secret/image.name, "nothing": h.secret/"none", "loop": image, "device": "/dev/zero",
                           "inside": h.data/"images/val/000000000001.png"}[name])
 
+HEADS = [b"GIF89a", b"\xff\xd8\xff", b"BM", b"P6 0 0 255\n", b"P6 9999999 9999999 255\n", b"II*\0", b"RIFF\0\0\0\0WEBP",
+         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", b"\0\0\0\x0cjP  \r\n\x87\n"]
+
 def spoil_image(h, draw):
     "The content of an image file."
     path, kind = h.image(draw(st.integers(0, 5))), draw(pick(["bytes", "cut", "flip", "head", "mode", "odd", "claim"]))
@@ -144,9 +147,7 @@ def spoil_image(h, draw):
     if kind == "bytes": path.write_bytes(draw(st.binary(max_size=100)))
     elif kind == "cut": path.write_bytes(old[:at])
     elif kind == "flip": path.write_bytes(old[:at] + draw(st.binary(min_size=1, max_size=8)) + old[at + 1:])
-    elif kind == "head": path.write_bytes(draw(pick([b"GIF89a", b"\xff\xd8\xff", b"BM", b"P6 0 0 255\n", b"P6 9999999 9999999 255\n", b"II*\0",
-                                                      b"RIFF\0\0\0\0WEBP", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
-                                                      b"\0\0\0\x0cjP  \r\n\x87\n"])) + draw(st.binary(max_size=40)))
+    elif kind == "head": path.write_bytes(draw(pick(HEADS)) + draw(st.binary(max_size=40)))
     elif kind == "claim": path.write_bytes(png(draw(pick([0, 1, 9, 20_000, 2**31 - 1])), draw(pick([0, 1, 9, 101, 20_000]))))
     elif kind == "odd":
         what = draw(pick(["gone", "folder", "pipe"]))
@@ -179,11 +180,13 @@ WAYS = dict(bytes=spoil_bytes, value=spoil_value, outline=spoil_outline, caption
 
 # Hostile command lines
 
-words = st.one_of(pick(["", "-1", "0", "1", "nan", "inf", "1e400", "9" * 5000, "0x10", "None", "True", "\ud800", "../../secret", "/etc/passwd",
-                        "/dev/zero", "$(touch a)", "a b", "\u0661", "auto", "cpu", "tiny", "random", "l1"]), st.text(max_size=8),
-                  st.integers(-10**20, 10**20).map(str), st.floats().map(str)).filter(lambda w: w.strip("-") == w or w[1:2].isdigit())
-slow = {"--steps", "--depth", "--dim", "--heads", "--image-size", "--workers", "--train-images", "--track", "--accumulate", "--masks", "--run", "--data",
-        "--vision", "--text", "--resume", "--help", "--recompute", "--cache", "--no-cache", "--preset"}  # where a large number, or a name, takes long
+words = st.one_of(
+    pick(["", "-1", "0", "1", "nan", "inf", "1e400", "9" * 5000, "0x10", "None", "True", "\ud800", "../../secret", "/etc/passwd",
+          "/dev/zero", "$(touch a)", "a b", "\u0661", "auto", "cpu", "tiny", "random", "l1"]),
+    st.text(max_size=8), st.integers(-10**20, 10**20).map(str), st.floats().map(str),
+).filter(lambda w: w.strip("-") == w or w[1:2].isdigit())  # none that the parser takes for an option
+slow = {"--steps", "--depth", "--dim", "--heads", "--image-size", "--workers", "--train-images", "--accumulate", "--masks", "--track",
+        "--run", "--data", "--vision", "--text", "--preset"}  # where a large number, or another name, takes long
 
 typed = {int: pick(["0", "-1", "1", "2", "7", "99", "-99999999999999999999", "99999999999999999999", "9" * 40, "2147483648", "1_0"]),
          float: pick(["nan", "inf", "-inf", "1e400", "1e-400", "-0.0", "0", "1", "1.0000001", ".5", "1e300", "-1e300", "1e-300"])}
@@ -193,7 +196,8 @@ unchecked = {"--lr", "--min-lr", "--warmup", "--weight-decay", "--weight-decay-e
 
 def some_options(draw, parser):
     "One to three options that are answered at once, with hostile values; mostly such as the parser lets through."
-    known = {o: a for a in parser._actions for o in a.option_strings if o.startswith("--") and a.nargs != 0 and o not in slow | unchecked}
+    known = {o: a for a in parser._actions for o in a.option_strings if o.startswith("--") and a.nargs != 0}
+    known = {o: a for o, a in known.items() if o not in slow | unchecked}
     chosen = draw(st.lists(pick(sorted(known)), min_size=1, max_size=3))
     value = lambda o: words if draw(st.integers(0, 4)) == 0 else typed.get(known[o].type, words)
     return [f"{o}={draw(value(o))}" for o in chosen]
@@ -202,27 +206,29 @@ def call_data(place, draw):
     "vljepa_data, which may only write to `place`."
     parser = anno_parser(vljepa.data.vljepa_data, prog="vljepa_data")
     small = ["--train", "2", "--val", "2", "--size", "16"]
-    hostile = draw(st.lists(st.tuples(pick(["--train", "--val", "--size", "--objects", "--background", "--seed"]),
-                                      words.filter(lambda w: len(w.strip().strip("-")) < 3 or not w.strip().lstrip("-").isdigit())), max_size=2))
+    quick = words.filter(lambda w: len(w.strip().strip("-")) < 3 or not w.strip().lstrip("-").isdigit())  # no million images
+    options = pick(["--train", "--val", "--size", "--objects", "--background", "--seed"])
+    hostile = draw(st.lists(st.tuples(options, quick), max_size=2))
     what = draw(pick(["shapes", "shapes", "shapes", "coco"]) | words)
     more = [f"--split={draw(words)}"] if what == "coco" else []  # a good one would be downloaded
     argv = [what, str(place/draw(pick(["new", "data"]))), *small, *(f"{o}={w}" for o, w in hostile), *more]
     def command():
         args = vars(parser.parse_args(argv))
-        vljepa.data.vljepa_data(**{k: args[k] for k in ("what", "root", "split", "train", "val", "size", "objects", "occlusion", "background", "seed")})
+        vljepa.data.vljepa_data(**{k: v for k, v in args.items() if k not in ("pdb", "xtra")})
     return argv, command
 
 def call_plan(place, draw):
     "vljepa_plan for the smallest model."
+    own = draw(st.lists(pick(["--gb", "--tokens", "--images"]), max_size=1))
     argv = ["--device", "cpu", "--tflops", "1", "--depth", "1", "--dim", "32", "--heads", "1",
-            *some_options(draw, vljepa.training.make_parser()), *(f"--{o}={draw(words)}" for o in draw(st.lists(pick(["gb", "tokens", "images"]), max_size=1)))]
+            *some_options(draw, vljepa.training.make_parser()), *(f"{o}={draw(words)}" for o in own)]
     return argv, lambda: vljepa.planning.vljepa_plan(argv)
 
 def call_ablate(place, draw):
     "vljepa_ablate with at least one thing that it must refuse before it trains."
-    wrong = draw(pick([["nope"], ["--change", "nope=1"], ["--change", "steps"], ["--seeds", "0"], ["--preset", "nope"], ["--change", "steps=x"]]))
-    argv = [*wrong, "--out", str(place/"out"), *(w for o in draw(st.lists(pick(["--seeds", "--change", "--workers"]), max_size=2))
-                                                  for w in (f"{o}={draw(words)}",))]
+    wrong = draw(pick(["nope", "--change=nope=1", "--change=steps", "--seeds=0", "--preset=nope", "--change=steps=x"]))
+    own = draw(st.lists(pick(["--seeds", "--change", "--workers"]), max_size=2))
+    argv = [*(f"{o}={draw(words)}" for o in own), wrong, "--out", str(place/"out")]
     return argv, lambda: vljepa.ablations.vljepa_ablate(argv)
 
 def call_options(place, draw):
@@ -242,7 +248,8 @@ def call_read(place, draw):
     "What vljepa_probe reads: the readers of labels and outlines by themselves, on every image."
     keys = draw(pick([("category",), ("color",), ("size", "category"), ("bbox",), ("nothing",), ("id",)]))
     table = place/"labels.csv"
-    table.write_bytes(draw(pick([b"image,label\n000000000003.png,a\n", b"image,label\n3\n", b"\xff\xfe", b"", b"image,label\n" + b"x" * 200_000]) | st.binary(max_size=60)))
+    tables = [b"image,label\n000000000003.png,a\n", b"image,label\n3\n", b"\xff\xfe", b"", b"image,label\n" + b"x" * 200_000]
+    table.write_bytes(draw(pick(tables) | st.binary(max_size=60)))
     use_table = draw(pick([True, False, False]))
     @friendly_errors
     def vljepa_read():
@@ -257,7 +264,8 @@ def call_read(place, draw):
 def call_probe(place, draw):
     "vljepa_probe on a run that was made with a good folder."
     shutil.copytree(trained(), place/"run")
-    argv = [str(place/"run"), "--data", str(place/"data"), "--device", "cpu", *draw(pick([[], ["--labels", "color"], ["--labels", "nothing"]]))]
+    labels = draw(pick([[], ["--labels", "color"], ["--labels", "nothing"]]))
+    argv = [str(place/"run"), "--data", str(place/"data"), "--device", "cpu", *labels]
     return argv, lambda: vljepa.probe.vljepa_probe(argv)
 
 @functools.cache
@@ -284,8 +292,8 @@ class Watch:
     "Notes files opened outside the allowed folders, connections and processes, while `on`."
     def __init__(self):
         paths = [*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, Path(vljepa.__file__).parent, Path(__file__).parent,
-                 *(p for p in sys.path if p), "/dev/null", "/dev/urandom", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat",
-                 f"/proc/{os.getpid()}", "/sys", "/usr/share", "/usr/lib", "/lib", "/etc/ld.so.cache", "/etc/localtime"]
+                 *(p for p in sys.path if p), "/dev/null", "/dev/urandom", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat",
+                 "/sys", "/usr/share", "/usr/lib", "/lib", "/etc/ld.so.cache", "/etc/localtime"]
         self.software = tuple({os.path.realpath(p) for p in paths} | {str(p) for p in paths})
         self.place, self.on, self.outside, self.network, self.processes = None, False, [], [], []
         sys.addaudithook(self)
@@ -295,8 +303,9 @@ class Watch:
         if event == "open" and isinstance(args[0], str | bytes | Path):
             # the folder that holds the name is resolved, and the file itself too: what is opened is where links end
             path = os.path.realpath(os.fsdecode(args[0]))
-            inside = path.startswith(tuple(f"{self.place}/{part}" for part in ("data", "run", "new", ".new-", "out", "labels.csv", "elsewhere")))
-            if not inside and not path.startswith((*self.software, os.environ["VLJEPA_CACHE"], tempfile.tempdir)): self.outside.append(path)
+            parts = ("data", "run", "new", ".new-", "out", "labels.csv", "elsewhere")
+            mine = (*(f"{self.place}/{part}" for part in parts), os.environ["VLJEPA_CACHE"], tempfile.tempdir)
+            if not path.startswith((*mine, *self.software)): self.outside.append(path)
         elif event in ("socket.connect", "socket.getaddrinfo", "urllib.Request"): self.network.append(str(args)[:200])
         elif event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"): self.processes.append(str(args)[:200])
 
@@ -338,14 +347,19 @@ def one_case(draw, shares, watch, draw_pictures, root, links):
         finally: watch.on = False
         named = {os.path.realpath(str(a).split("=", 1)[-1].replace("\0", "")) for a in argv}  # by the user, who may
         watch.outside = [path for path in watch.outside if path not in named]
-        return dict(command=name, ways=ways, argv=[str(a)[:100] for a in argv], status=status, sentence=sentence.replace(str(place), "")[:400],
-                    outside=watch.outside, network=watch.network, processes=watch.processes, seconds=time.time() - start)
+        return dict(command=name, ways=ways, argv=[str(a)[:100] for a in argv], status=status,
+                    sentence=sentence.replace(str(place), "")[:400], outside=watch.outside, network=watch.network, processes=watch.processes, seconds=time.time() - start)
     finally: shutil.rmtree(place, ignore_errors=True)
+
+def is_bad(case):
+    "Whether something happened that must not."
+    return bool(case["status"] == "unexpected" or case["outside"] or case["network"] or case["processes"])
 
 def many(cases, shares, seed):
     "Cases one after the other; what happened in each."
     found, begin = [], time.time()
-    with tempfile.TemporaryDirectory() as root, patch.dict(os.environ, VLJEPA_CACHE=f"{root}/cache", TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1"), \
+    surroundings = dict(TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1")
+    with tempfile.TemporaryDirectory() as root, patch.dict(os.environ, surroundings, VLJEPA_CACHE=f"{root}/cache"), \
          quickly() as draw_pictures:
         os.environ.pop("VLJEPA_TRACEBACK", None)
         torch.set_num_threads(1)
@@ -354,12 +368,13 @@ def many(cases, shares, seed):
         trained(); tokenizer(); Image.init()  # before the watch begins
         watch, links = Watch(), can_link(Path(root))
         @seeded(seed)
-        @settings(max_examples=cases, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+        @settings(max_examples=cases, database=None, deadline=None, phases=[Phase.generate],
+                  suppress_health_check=list(HealthCheck))
         @given(st.data())
         def search(data):
             found.append(one_case(data.draw, shares, watch, draw_pictures, root, links))
             case = found[-1]
-            if case["status"] == "unexpected" or case["outside"] or case["network"] or case["processes"]: print("BAD", json.dumps(case), flush=True)
+            if is_bad(case): print("BAD", json.dumps(case), flush=True)
             if len(found) % 50 == 0: print(f"seed {seed}: {len(found)} cases, {time.time() - begin:.0f} s", flush=True)
         while len(found) < cases: search()
         trained.cache_clear()
@@ -385,7 +400,7 @@ def main():
         found = [case for part in parts for case in part]
     by = lambda key: dict(sorted(Counter(key(c) for c in found).items()))
     refused = [c for c in found if c["status"] == "refused"]
-    bad = [c for c in found if c["status"] == "unexpected" or c["outside"] or c["network"] or c["processes"]]
+    bad = [c for c in found if is_bad(c)]
     result = dict(cases=len(found), **{s: sum(c["status"] == s for c in found) for s in ("accepted", "refused", "unexpected")},
                   outside_reads=sum(len(c["outside"]) for c in found), connections=sum(len(c["network"]) for c in found),
                   processes=sum(len(c["processes"]) for c in found), by_command=by(lambda c: c["command"]),
