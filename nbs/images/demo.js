@@ -9,7 +9,8 @@
   const KINDS = { right: "Its own caption", empty: "No caption", shuffled: "Another image’s caption",
     target: "A perfect prediction, for comparison" };
   const VIRIDIS = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"];
-  const state = { scene: 1, side: data.sides[0], row: 1, col: 1, caption: "right" };
+  const places = COLS - data.sides[0] + 1, start = data.scenes[1].start;   // of the larger block: where it covers most
+  const state = { scene: 1, side: data.sides[0], row: Math.floor(start / places), col: start % places, caption: "right" };
 
   const STYLE = `
     #vljepa-demo { --see: #0072B2; --hide: #E69F00; --predict: #009E73; --words: #CC79A7; --faint: rgba(128,128,128,.25);
