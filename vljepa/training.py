@@ -112,6 +112,10 @@ class TrainConfig:
         for name in ("train_images", "val_images", "masks", "workers", "cache_gb", "clip", "warmup", "lr", "weight_decay",
                      "weight_decay_end", "momentum"):
             if getattr(self, name) < 0: raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        for f in fields(self):
+            if isinstance(value := getattr(self, f.name), float) and not math.isfinite(value):
+                raise ValueError(f"{f.name} must be finite, got {value}")
+        if not -2**63 <= self.seed < 2**63: raise ValueError(f"seed must fit into 64 bits, got {self.seed}")
         if unknown := set(self.track.split(",")) - {"", "tensorboard", "wandb"}:
             raise ValueError(f"track={self.track!r} names {min(unknown)!r}; known are tensorboard and wandb")
         for name in ("warmup", "momentum", "momentum_end", "drop_caption"):
@@ -372,6 +376,7 @@ def rankme(
 ) -> float:  # From 1 to D
     "Effective rank: the exponential of the entropy of the normalised singular values (RankMe, arXiv 2210.02885)."
     x = latents.flatten(0, -2).cpu().double()
+    if not x.isfinite().all(): raise FloatingPointError("the latents are not finite; try a smaller --lr, or --precision fp32")
     share = torch.linalg.eigvalsh(x.T @ x).clamp(min=0).sqrt()  # singular values of x
     share = share / share.sum().clamp(min=1e-30)
     return torch.special.entr(share).sum().exp().item()
@@ -569,6 +574,7 @@ def load_checkpoint(
         weights, _ = load_file(found/"model.safetensors"), state["step"]
         if optimizer is not None: saved |= torch.load(found/"optimizer.pt", weights_only=True, map_location="cpu")
     except Exception as error:  # files break in more ways than one can list
+        if newest_checkpoint(folder) != found: return load_checkpoint(folder, model, optimizer, scaler, marks)  # a newer one came
         raise ValueError(f"the checkpoint {found} is damaged ({first_line(error)}): delete this folder, and --resume starts "
                          "from what is left") from error
     check_marks(state.get("encoders"), marks, model, found)
@@ -822,7 +828,7 @@ def plot_rows(
             image = ax.imshow(picture, vmin=limits[0], vmax=limits[1], cmap=cmap)
             if picture.ndim == 2: bars.append(ax); shown = image
         line[0].set_ylabel(textwrap.fill(name, 16), fontsize=8)
-    for ax, title in zip(axes[0], titles): ax.set_title(textwrap.fill(title, 26), fontsize=6, parse_math=False)
+    for ax, title in zip(axes[0], titles): ax.set_title(textwrap.fill(textwrap.shorten(title, 100), 26), fontsize=6, parse_math=False)
     if bars: fig.colorbar(shown, ax=bars, shrink=.7, label=label)
     return fig
 
@@ -1065,8 +1071,9 @@ class Trainer:
                     row |= dict(step=self.step, loss=mean_loss(seen), broken=len(self.all_broken()), seconds=self.seconds)
                     if due(c.eval_every) and not fault:
                         try: row |= self.quick_look()
+                        except FloatingPointError: raise  # nothing to keep
                         except Exception as error: fault = self.explain(error)
-                    if seen or not fault: self.log(**row); bar.set_postfix(loss=f"{row['loss']:.3f}"); seen = []
+                    if seen or not fault: self.together(partial(self.log, **row)); bar.set_postfix(loss=f"{row['loss']:.3f}"); seen = []
                     if due(c.save_every) or fault: self.save()
             if fault := fault or self.tell(self.asked_to(stop)): raise fault
 
