@@ -7,7 +7,7 @@
 
   const [ROWS, COLS] = data.grid, SIZE = 512, CELL = SIZE / COLS;      // of a canvas and of a patch on it, in pixels
   const KINDS = { right: "Its own caption", empty: "No caption", shuffled: "Another image’s caption",
-    target: "A perfect prediction, for comparison" };
+    target: "A perfect prediction" };
   const VIRIDIS = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"];
   const places = COLS - data.sides[0] + 1, start = data.scenes[1].start;   // of the larger block: where it covers most
   const state = { scene: 1, side: data.sides[0], row: Math.floor(start / places), col: start % places, caption: "right" };
