@@ -230,7 +230,7 @@ def run(
         out[1].flush()
         said = out[1].buffer.getvalue().decode()
         sentence = end.code if isinstance(end.code, str) else said.strip().split("\n")[-1] if end.code == 2 else repr(end.code)
-        good = end.code == 2 or isinstance(end.code, str) and sentence.isprintable() and ": unexpected " not in sentence
+        good = end.code == 2 or isinstance(end.code, str) and sentence.isprintable() and "VLJEPA_TRACEBACK" not in sentence
         return "refused" if good and "Traceback" not in said else "unexpected", sentence
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt): raise
