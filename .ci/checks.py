@@ -25,8 +25,8 @@ PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "mars
 UNSAFE = {"eval", "exec", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load", "pandas.read_pickle"}
 EXTRACT = {"extract", "extractall", "unpack_archive"}
 # What the check of these must find, one problem each: it tries itself on them.
-BAD_LINES = ["import pickle", "from joblib import load", "eval(x)", "import os as o; o.system(x)", "from os import system; system(x)",
-             "import yaml; yaml.load(x)", "import subprocess; subprocess.run(x, shell=True)", "import torch; torch.load(x)",
+BAD_LINES = ["import pickle", "from joblib import load", "eval(x)", "import os as o; o.system(x)",
+             "from os import system; system(x)", "import yaml; yaml.load(x)", "import subprocess; subprocess.run(x, shell=True)", "import torch; torch.load(x)",
              "from torch import load; load(x, weights_only=no)", "import numpy as np; np.load(x, allow_pickle=yes)",
              "file.extractall(x)", "import shutil; shutil.unpack_archive(x)"]
 SECRETS = ["WANDB_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "ANY_OTHER"]

@@ -79,6 +79,21 @@ def finish(child, seconds=None, killed_ok=True):
     if child.exitcode not in ((0, -signal.SIGKILL) if killed_ok else (0,)): raise AssertionError(f"exit code {child.exitcode}")
     return child.exitcode != 0
 
+class Pace:
+    "How long a run takes on this machine, today; kills fall into this time."
+    def __init__(self,
+        begin: Callable[[], multiprocessing.Process],  # Starts a run that is left alone
+    ):
+        start = time.time()
+        finish(begin(), killed_ok=False)
+        self.seconds = time.time() - start
+
+    def finish(self, child, rng, kill): # True where it was killed
+        start = time.time()
+        killed = finish(child, rng.uniform(0, self.seconds) if kill else None, kill)
+        if not killed: self.seconds = (self.seconds + time.time() - start) / 2
+        return killed
+
 def torment(
     kills: int,  # How many
     run: Callable[[Path, bool], bool],  # Runs a command in a folder until its end, or until it is killed; True where it was
@@ -134,13 +149,12 @@ def kill_training(kills, seed, folder, fresh=False):
     "At any moment of a run, also before its first step and in its last evaluation."
     rng, data = random.Random(seed), make_shapes_coco(folder/"shapes", train=64, val=16)
     options = lambda run, workers=0: line(run=run, data=data, resume=True, workers=workers, **SMALL)
-    begin = time.time()
-    finish(start("train", options(folder/"whole"), folder/"log", fresh=fresh), killed_ok=False)
-    seconds, whole = time.time() - begin, state_of(folder/"whole")
+    pace = Pace(lambda: start("train", options(folder/"whole"), folder/"log", fresh=fresh))
+    whole = state_of(folder/"whole")
     def run(place, kill):
         workers = int(place.name[3:]) % 2  # runs take turns: none, one
         child = start("train", options(place, workers), folder/"log", fresh=fresh)
-        return finish(child, rng.uniform(0, seconds) if kill else None, kill)
+        return pace.finish(child, rng, kill)
     same = lambda place: equal(state_of(place), whole) and (place/"results.json").exists()
     return torment(kills, run, partial(check_run, save_every=SMALL["save_every"]), same, folder/"runs")
 
@@ -184,16 +198,14 @@ def kill_studies(kills, seed, folder, fresh=False):
     changes = {k: v for k, v in SMALL.items()} | dict(steps=8, data=data, drop_caption=0.)
     options = lambda out: ["form", "--seeds", "1", "--workers", "1", "--out", str(out),
                            *(text for k, v in changes.items() for text in ("--change", f"{k}={v}"))]
-    environment, begin = dict(VLJEPA_CACHE=str(folder/"cache")), time.time()
-    finish(start("ablate", options(folder/"whole"), folder/"log", environment, fresh=fresh), killed_ok=False)
-    seconds = time.time() - begin
+    environment = dict(VLJEPA_CACHE=str(folder/"cache"))
+    pace = Pace(lambda: start("ablate", options(folder/"whole"), folder/"log", environment, fresh=fresh))
     def outcome(out):
         rows = [{k: v for k, v in r.items() if k not in ("seconds", "commit")} for r in read_table(out/"form.csv")]
         return dict(rows=rows, **{p.name: state_of(p) for p in sorted((out/"runs").iterdir())})
     whole = outcome(folder/"whole")
     def run(place, kill):
-        child = start("ablate", options(place), folder/"log", environment, fresh=fresh)
-        return finish(child, rng.uniform(0, seconds) if kill else None, kill)
+        return pace.finish(start("ablate", options(place), folder/"log", environment, fresh=fresh), rng, kill)
     def check(place):
         found = [check_run(run, SMALL["save_every"]) for run in sorted((place/"runs").glob("*"))]
         return {name: sum(f.get(name, 0) for f in found) for name in ("lost_beyond_interval", "damaged")}

@@ -1,9 +1,10 @@
 """Run the tests in this environment and write its versions and what passed to reliability/results/versions.json.
 
-    python reliability/versions.py SET
+    python reliability/versions.py SET [NOTEBOOK ...]
 
-SET names the entry, such as lowest or newest; an entry of the same name is replaced. Where the tools of development are
-missing, so that no notebook can run, every module is imported and a run of three steps is trained instead."""
+SET names the entry, such as lowest or newest; an entry of the same name is replaced, or, where notebooks such as 03_masking
+are named, these parts of it. Where the tools of development are missing, so that no notebook can run, every module is
+imported and a run of three steps is trained instead."""
 import argparse
 import json
 import os
@@ -23,30 +24,30 @@ PACKAGES = ("torch", "torchvision", "timm", "transformers", "accelerate", "fastc
 
 def call(
     *command: str,  # a command of this environment and its arguments
-) -> tuple[int, str]:  # exit status, what it printed
-    "Run a command in the project's folder and show what it prints."
+) -> int:  # exit status
+    "Run a command in the project's folder with one thread."
     scripts = str(Path(sys.executable).parent)
     environment = os.environ | dict(PATH=scripts + os.pathsep + os.environ["PATH"], OMP_NUM_THREADS="1")
-    process = subprocess.Popen([str(Path(scripts)/command[0]), *command[1:]], cwd=ROOT, env=environment, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    lines = [(print(line, end="", flush=True), line)[1] for line in process.stdout]
-    return process.wait(), "".join(lines)
+    return subprocess.run([str(Path(scripts)/command[0]), *command[1:]], cwd=ROOT, env=environment).returncode
 
-def test_book() -> dict:  # notebooks that passed, names of those that failed
-    "Run `nbdev_test` and count."
-    names = [path.name for path in sorted((ROOT/"nbs").glob("*.ipynb"))]
-    status, said = call("nbdev_test", "--n_workers", "1", "--do_print", "--timing")
-    listed = said.partition("nbdev Tests Failed")[2].splitlines()
-    failed = [name for name in names if f"\t{name}" in listed]
-    if status and not failed: failed = names
-    return dict(notebooks_passed=len(names) - len(failed), notebooks_failed=failed)
+def test_book(
+    names: list[str],  # notebooks; all when empty
+) -> dict:  # by notebook: whether it passed, seconds, commit
+    "Run `nbdev_test` on one notebook after the other, so that one that crashes takes no other along."
+    notebooks, commit = {}, provenance()["commit"]
+    for name in names or [path.stem for path in sorted((ROOT/"nbs").glob("*.ipynb"))]:
+        start = time.perf_counter()
+        passed = call("nbdev_test", "--path", f"nbs/{name}.ipynb", "--n_workers", "0") == 0
+        notebooks[name] = dict(passed=passed, seconds=round(time.perf_counter() - start), commit=commit)
+        print(f"{name:18} {'passed' if passed else 'FAILED'}, {notebooks[name]['seconds']} s", flush=True)
+    return notebooks
 
 def test_library() -> dict:  # modules imported, exit status of a short run
     "Import every module and train three steps."
     modules = sorted(path.stem for path in (ROOT/"vljepa").glob("[!_]*.py"))
     for module in modules: import_module(f"vljepa.{module}")
     with tempfile.TemporaryDirectory() as folder:
-        status, _ = call("vljepa_train", "--steps", "3", "--train-images", "64", "--val-images", "32", "--run", f"{folder}/run")
+        status = call("vljepa_train", "--steps", "3", "--train-images", "64", "--val-images", "32", "--run", f"{folder}/run")
         report = Path(folder, "run", "report.md").exists()
     return dict(modules_imported=len(modules), trained=status == 0 and report)
 
@@ -54,17 +55,25 @@ def main():
     "The command line."
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", help="name of the entry")
+    parser.add_argument("notebooks", nargs="*", help="run only these")
     parser.add_argument("--results", type=Path, default=ROOT/"reliability"/"results"/"versions.json", help="file to write")
     args = parser.parse_args()
-    start = time.perf_counter()
-    found = test_book() if find_spec("nbdev") else test_library()
-    made = provenance()
-    entry = dict(python=made["python"], packages={name: version(name) for name in PACKAGES}, **found,
-                 seconds=round(time.perf_counter() - start), commit=made["commit"], machine=made["machine"], gpu=made["gpu"])
     entries = json.loads(args.results.read_text(encoding="utf-8")) if args.results.exists() else {}
+    made = provenance()
+    entry = dict(python=made["python"], packages={name: version(name) for name in PACKAGES}, machine=made["machine"], gpu=made["gpu"])
+    if find_spec("nbdev"):
+        kept = entries.get(args.set, {}).get("notebooks", {}) if args.notebooks else {}
+        notebooks = dict(sorted((kept | test_book(args.notebooks)).items()))
+        passed = sum(nb["passed"] for nb in notebooks.values())
+        failed = len(notebooks) - passed
+        entry |= dict(passed=passed, failed=failed, seconds=sum(nb["seconds"] for nb in notebooks.values()), notebooks=notebooks)
+    else:
+        start = time.perf_counter()
+        entry |= dict(commit=made["commit"], **test_library(), seconds=round(time.perf_counter() - start))
+        failed = not entry["trained"]
     args.results.parent.mkdir(parents=True, exist_ok=True)
     args.results.write_text(json.dumps(entries | {args.set: entry}, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(entry, indent=2))
-    sys.exit(bool(found.get("notebooks_failed")) or not found.get("trained", True))
+    print(json.dumps({name: value for name, value in entry.items() if name != "notebooks"}, indent=2))
+    sys.exit(bool(failed))
 
 if __name__ == "__main__": main()

@@ -342,7 +342,8 @@ def tokenize(
     "Token ids, padded to the longest caption."
     if not captions or tokenizer is None:
         return torch.zeros(len(captions), 0, dtype=torch.int64), torch.zeros(len(captions), 0, dtype=torch.bool)
-    tokens = tokenizer(captions, padding=True, truncation=True, max_length=max_length, return_tensors="pt")
+    most = min(max_length, 2**31 - 1)  # tokenizers count no further
+    tokens = tokenizer(captions, padding=True, truncation=True, max_length=most, return_tensors="pt")
     return tokens["input_ids"].long(), tokens["attention_mask"].bool()
 
 # %% ../nbs/02_data.ipynb #c053

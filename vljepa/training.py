@@ -10,9 +10,9 @@ __all__ = ['TRAIN_PRESETS', 'BASELINES', 'CAPTIONS', 'METERS', 'VERSION', 'Train
            'merge', 'evaluate', 'summarize', 'format_table', 'first_line', 'writing', 'write_whole', 'write_json',
            'encoder_marks', 'newest_checkpoint', 'save_checkpoint', 'replace_checkpoint', 'load_checkpoint',
            'check_marks', 'new_folder', 'write_config', 'upgrade', 'read_config', 'lock_run', 'check_writable',
-           'Metrics', 'read_metrics', 'StopSignal', 'Seen', 'mean_loss', 'make_accelerator', 'recompute', 'save_memory',
-           'provenance', 'save_figure', 'plot_run', 'pixels', 'gray_out', 'on_patches', 'plot_rows', 'plot_examples',
-           'format_meters', 'format_report', 'Trainer', 'make_parser', 'newest_unfinished', 'resolve_run',
+           'Metrics', 'read_metrics', 'StopSignal', 'Seen', 'mean_loss', 'provenance', 'save_figure', 'plot_run',
+           'pixels', 'gray_out', 'on_patches', 'plot_rows', 'plot_examples', 'format_meters', 'format_report',
+           'make_accelerator', 'recompute', 'save_memory', 'Trainer', 'make_parser', 'newest_unfinished', 'resolve_run',
            'vljepa_train', 'train_run']
 
 # %% ../nbs/09_training.ipynb #c003
@@ -112,6 +112,10 @@ class TrainConfig:
         for name in ("train_images", "val_images", "masks", "workers", "cache_gb", "clip", "warmup", "lr", "weight_decay",
                      "weight_decay_end", "momentum"):
             if getattr(self, name) < 0: raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        for f in fields(self):
+            if isinstance(value := getattr(self, f.name), float) and not math.isfinite(value):
+                raise ValueError(f"{f.name} must be finite, got {value}")
+        if not -2**63 <= self.seed < 2**63: raise ValueError(f"seed must fit into 64 bits, got {self.seed}")
         if unknown := set(self.track.split(",")) - {"", "tensorboard", "wandb"}:
             raise ValueError(f"track={self.track!r} names {min(unknown)!r}; known are tensorboard and wandb")
         for name in ("warmup", "momentum", "momentum_end", "drop_caption"):
@@ -372,6 +376,7 @@ def rankme(
 ) -> float:  # From 1 to D
     "Effective rank: the exponential of the entropy of the normalised singular values (RankMe, arXiv 2210.02885)."
     x = latents.flatten(0, -2).cpu().double()
+    if not x.isfinite().all(): raise FloatingPointError("the latents are not finite; try a smaller --lr, or --precision fp32")
     share = torch.linalg.eigvalsh(x.T @ x).clamp(min=0).sqrt()  # singular values of x
     share = share / share.sum().clamp(min=1e-30)
     return torch.special.entr(share).sum().exp().item()
@@ -569,6 +574,7 @@ def load_checkpoint(
         weights, _ = load_file(found/"model.safetensors"), state["step"]
         if optimizer is not None: saved |= torch.load(found/"optimizer.pt", weights_only=True, map_location="cpu")
     except Exception as error:  # files break in more ways than one can list
+        if newest_checkpoint(folder) != found: return load_checkpoint(folder, model, optimizer, scaler, marks)  # a newer one came
         raise ValueError(f"the checkpoint {found} is damaged ({first_line(error)}): delete this folder, and --resume starts "
                          "from what is left") from error
     check_marks(state.get("encoders"), marks, model, found)
@@ -733,48 +739,6 @@ def mean_loss(
                                  "smaller --lr, or --precision fp32")
     return losses.mean().item()  # nan where no image could be read
 
-# %% ../nbs/09_training.ipynb #ndb3c42b
-def make_accelerator(
-    config: TrainConfig,  # Names device, precision, batch size and trackers
-    run: Path,  # Run folder; TensorBoard's files go there
-) -> Accelerator:  # Knows devices and processes
-    "What accelerate needs to know; ValueError where a batch cannot be shared out or a tracker is not installed."
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1:  # an earlier trainer may have used another device or precision
-        AcceleratorState._reset_state(reset_partial_state=True)
-    trackers = [t for t in config.track.split(",") if t]
-    for name in trackers:
-        if not find_spec(name): raise ValueError(f"--track {name} needs a package that is not here: pip install {name}")
-    patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))  # others wait while one process fills a cache
-    acc = Accelerator(mixed_precision=pick_precision(config), cpu=config.device == "cpu", log_with=trackers or None,
-                      project_dir=run, dataloader_config=DataLoaderConfiguration(split_batches=True),
-                      kwargs_handlers=[patience])
-    if config.batch_size % acc.num_processes:
-        raise ValueError(f"a batch of {config.batch_size} images cannot be shared by {acc.num_processes} processes: "
-                         f"use a multiple of {acc.num_processes} for --batch-size")
-    return acc
-
-def recompute(
-    blocks: Iterable[nn.Module],  # Changed in place
-):
-    "Keep only what enters a block; what happens inside is computed again when the gradient needs it."
-    for block in blocks: block.forward = partial(checkpoint, block.forward, use_reentrant=False)
-
-def save_memory(
-    model: VLJEPA,  # Changed in place
-    half: torch.dtype | None,  # Of autocast; None for full precision
-    recomputing: bool,  # Whether to spend time for memory
-):
-    "Frozen encoders in the precision that autocast gives them anyway; activations recomputed where asked."
-    vision = model.vision.encoder if isinstance(model.vision, StoredVision) else model.vision
-    encoders = [m for m in (vision, model.text) if m is not None]
-    if half and model.config.pretrained:  # else their weights are part of the checkpoint
-        for encoder in encoders:
-            if is_frozen(encoder): half_weights(encoder, half)
-    if recomputing:
-        for part in (model.predictor, *encoders):
-            lists = [m for name, m in part.named_modules() if name.split(".")[-1] in ("blocks", "layer", "layers")]
-            for blocks in lists if not is_frozen(part) else []: recompute(blocks)
-
 # %% ../nbs/09_training.ipynb #c063
 def provenance() -> dict[str, str]: # Names and values
     "Versions, commit and hardware: what produced a result."
@@ -864,7 +828,7 @@ def plot_rows(
             image = ax.imshow(picture, vmin=limits[0], vmax=limits[1], cmap=cmap)
             if picture.ndim == 2: bars.append(ax); shown = image
         line[0].set_ylabel(textwrap.fill(name, 16), fontsize=8)
-    for ax, title in zip(axes[0], titles): ax.set_title(textwrap.fill(title, 24), fontsize=7, parse_math=False)
+    for ax, title in zip(axes[0], titles): ax.set_title(textwrap.fill(textwrap.shorten(title, 100), 24), fontsize=7, parse_math=False)
     if bars: fig.colorbar(shown, ax=bars, shrink=.7, label=label)
     return fig
 
@@ -919,6 +883,48 @@ def format_report(
             f"{result['steps']} steps in {result['seconds']} s, {result['trained_parameters']:,} trained parameters, "
             f"seed {result['seed']}, {len(result['broken_images'])} images could not be read.\n\n"
             + "\n".join(f"- {k}: {v}" for k, v in result["provenance"].items()) + "\n")
+
+# %% ../nbs/09_training.ipynb #ndb3c42b
+def make_accelerator(
+    config: TrainConfig,  # Names device, precision, batch size and trackers
+    run: Path,  # Run folder; TensorBoard's files go there
+) -> Accelerator:  # Knows devices and processes
+    "What accelerate needs to know; ValueError where a batch cannot be shared out or a tracker is not installed."
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:  # an earlier trainer may have used another device or precision
+        AcceleratorState._reset_state(reset_partial_state=True)
+    trackers = [t for t in config.track.split(",") if t]
+    for name in trackers:
+        if not find_spec(name): raise ValueError(f"--track {name} needs a package that is not here: pip install {name}")
+    patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))  # others wait while one process fills a cache
+    acc = Accelerator(mixed_precision=pick_precision(config), cpu=config.device == "cpu", log_with=trackers or None,
+                      project_dir=run, dataloader_config=DataLoaderConfiguration(split_batches=True),
+                      kwargs_handlers=[patience])
+    if config.batch_size % acc.num_processes:
+        raise ValueError(f"a batch of {config.batch_size} images cannot be shared by {acc.num_processes} processes: "
+                         f"use a multiple of {acc.num_processes} for --batch-size")
+    return acc
+
+def recompute(
+    blocks: Iterable[nn.Module],  # Changed in place
+):
+    "Keep only what enters a block; what happens inside is computed again when the gradient needs it."
+    for block in blocks: block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+def save_memory(
+    model: VLJEPA,  # Changed in place
+    half: torch.dtype | None,  # Of autocast; None for full precision
+    recomputing: bool,  # Whether to spend time for memory
+):
+    "Frozen encoders in the precision that autocast gives them anyway; activations recomputed where asked."
+    vision = model.vision.encoder if isinstance(model.vision, StoredVision) else model.vision
+    encoders = [m for m in (vision, model.text) if m is not None]
+    if half and model.config.pretrained:  # else their weights are part of the checkpoint
+        for encoder in encoders:
+            if is_frozen(encoder): half_weights(encoder, half)
+    if recomputing:
+        for part in (model.predictor, *encoders):
+            lists = [m for name, m in part.named_modules() if name.split(".")[-1] in ("blocks", "layer", "layers")]
+            for blocks in lists if not is_frozen(part) else []: recompute(blocks)
 
 # %% ../nbs/09_training.ipynb #c071
 class Trainer:
@@ -1065,8 +1071,9 @@ class Trainer:
                     row |= dict(step=self.step, loss=mean_loss(seen), broken=len(self.all_broken()), seconds=self.seconds)
                     if due(c.eval_every) and not fault:
                         try: row |= self.quick_look()
+                        except FloatingPointError: raise  # nothing to keep
                         except Exception as error: fault = self.explain(error)
-                    if seen or not fault: self.log(**row); bar.set_postfix(loss=f"{row['loss']:.3f}"); seen = []
+                    if seen or not fault: self.together(partial(self.log, **row)); bar.set_postfix(loss=f"{row['loss']:.3f}"); seen = []
                     if due(c.save_every) or fault: self.save()
             if fault := fault or self.tell(self.asked_to(stop)): raise fault
 

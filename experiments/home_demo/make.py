@@ -30,7 +30,8 @@ SIDES = (6, 4)  # of the square blocks, in patches
 KINDS = ("right", "empty", "shuffled")  # of captions
 SHOWN = (*KINDS, "target")  # what is drawn: the truth as well, as the best that this way of drawing can do
 RULE = ("Held-out scenes with four things of four colours, in the order of their mean cosine with the right caption over "
-        "all places of the larger block: those at 25%, 50% and 75%. The other caption is that of the image that follows.")
+        "all places of the larger block: those at 25%, 50% and 75%. The other caption is that of the image that follows. The block "
+        "begins where it covers most of the things.")
 
 def all_places(
     side: int,  # of a square block, in patches
@@ -143,7 +144,8 @@ def describe_scene(
             patches=nearest, things=hidden_things(scene, masks, grid))
     picture = pixels(opened.model, look.batch.images)[0]
     assert np.array_equal(to_bytes(picture), scene.image)  # the world that the words are about
-    return dict(image_id=image_id, picture=png(scene.image), captions={k: captions[k][image_id] for k in KINDS}, blocks=blocks)
+    covered = np.sum([thing["hidden"] for thing in blocks[SIDES[0]]["things"]], 0)  # at each place of the larger block
+    return dict(image_id=image_id, start=int(covered.argmax()), picture=png(scene.image), captions={k: captions[k][image_id] for k in KINDS}, blocks=blocks)
 
 def choose(
     opened: Opened,  # the run
@@ -179,24 +181,25 @@ def draw(
     opened: Opened,  # the run
     index: int,  # of a held-out image
     captions: dict[str, dict[int, str]],  # from `shown_captions`
+    place: int,  # of the larger block
     library: PatchLibrary,  # real patches
 ) -> plt.Figure:  # the picture for pages where nothing moves
-    "The block in the middle: what the model sees, and what it paints with each kind of caption."
+    "What the model sees, and what it paints with each kind of caption."
     grid, masks = opened.model.vision.grid, all_places(SIDES[0], opened.model.vision.grid)
-    look, middle = look_at(opened, index, masks, captions), len(masks.hide) // 2
+    look = look_at(opened, index, masks, captions)
     cosine, scene, id = cosines(look), ShapesWorld()[index], opened.val.dataset.dataset.ids[index]
     name, best = best_guess(cosine)
-    visible = gray_out(pixels(opened.model, look.batch.images), masks.keep, grid)[middle]
+    visible = gray_out(pixels(opened.model, look.batch.images), masks.keep, grid)[place]
     fig, axes = plt.subplots(1, 5, figsize=(10, 3), layout="constrained")
-    top, left = divmod(masks.hide[middle, 0].item(), grid[1])
+    top, left = divmod(masks.hide[place, 0].item(), grid[1])
     side = SIDES[0] * scene.image.shape[0] // grid[0]
     corner = (left * scene.image.shape[1] // grid[1] - .5, top * scene.image.shape[0] // grid[0] - .5)
     said = {kind: f"“{captions[kind][id]}”" if captions[kind][id] else "no caption" for kind in KINDS}
     panels = [("a scene", scene.image, None, ""),
-              ("what the model sees", visible, "#E69F00", f"best guess without learning\n({name}): cosine {best[middle]:.2f}")]
+              ("what the model sees", visible, "#E69F00", f"best guess without learning\n({name}): cosine {best[place]:.2f}")]
     for kind, title in zip(KINDS, ("predicted with its caption", "without a caption", "with another's caption")):
-        panels.append((title, patchwork(opened.model, look, look.guesses[kind], library)[middle], "#009E73",
-                       f"cosine {cosine[kind][middle].mean():.2f}\n" + textwrap.fill(said[kind], 34)))
+        panels.append((title, patchwork(opened.model, look, look.guesses[kind], library)[place], "#009E73",
+                       f"cosine {cosine[kind][place].mean():.2f}\n" + textwrap.fill(said[kind], 34)))
     for ax, (title, picture, color, note) in zip(axes, panels):
         ax.imshow(picture); ax.set(xticks=[], yticks=[])
         ax.set_title(title, fontsize=9)
@@ -222,7 +225,7 @@ def main(run):
     line = json.dumps(data, separators=(",", ":"))
     (IMAGES/"demo_data.js").write_text("// Made by experiments/home_demo/make.py: what demo.js shows.\n"
                                        f"window.vljepaDemo = {line};\n", encoding="utf-8")
-    fig = draw(opened, chosen[1], captions, library)
+    fig = draw(opened, chosen[1], captions, scenes[1]["start"], library)
     fig.savefig(IMAGES/"demo.png", dpi=160, bbox_inches="tight"); plt.close(fig)
     for path in (IMAGES/"demo_data.js", IMAGES/"demo.png"): print(f"{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes")
     print(json.dumps(dict(able=able, sizes=result["sizes"]), indent=1), chosen)

@@ -7,9 +7,10 @@
 
   const [ROWS, COLS] = data.grid, SIZE = 512, CELL = SIZE / COLS;      // of a canvas and of a patch on it, in pixels
   const KINDS = { right: "Its own caption", empty: "No caption", shuffled: "Another image’s caption",
-    target: "A perfect prediction, for comparison" };
+    target: "A perfect prediction" };
   const VIRIDIS = ["#440154", "#482878", "#3e4989", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"];
-  const state = { scene: 1, side: data.sides[0], row: 1, col: 1, caption: "right" };
+  const places = COLS - data.sides[0] + 1, start = data.scenes[1].start;   // of the larger block: where it covers most
+  const state = { scene: 1, side: data.sides[0], row: Math.floor(start / places), col: start % places, caption: "right" };
 
   const STYLE = `
     #vljepa-demo { --see: #0072B2; --hide: #E69F00; --predict: #009E73; --words: #CC79A7; --faint: rgba(128,128,128,.25);
@@ -31,7 +32,7 @@
       display: grid; place-items: center; user-select: none; -webkit-user-select: none; transition: left .12s, top .12s; }
     #vljepa-demo .hole { transition: left .12s, top .12s; }
     #vljepa-demo #vljepa-demo-block:active { cursor: grabbing; }
-    #vljepa-demo #vljepa-demo-block:focus-visible { outline: 3px solid #fff; box-shadow: 0 0 0 6px #0072B2; }
+    #vljepa-demo #vljepa-demo-block:focus-visible { outline: 3px solid #fff; outline-offset: -9px; box-shadow: inset 0 0 0 6px var(--see); }
     #vljepa-demo #vljepa-demo-block svg { width: 2.2rem; pointer-events: none; }
     #vljepa-demo .legend { display: flex; align-items: center; gap: .4em; font-size: .8em; margin-top: .35rem; }
     #vljepa-demo .legend i { flex: 1; height: .6em; border-radius: 3px; background: linear-gradient(90deg, ${VIRIDIS}); }
@@ -79,7 +80,7 @@
       <div role="radiogroup" aria-label="How much is hidden">Hide ${radios("side", data.sides.map(n =>
         [n, `${n * n} of ${ROWS * COLS} patches`, "size"]))}</div>
     </div>
-    <div><p class="name" style="--dot: var(--see)">What the model sees</p>
+    <div><p class="name" style="--dot: var(--see)">What it sees</p>
       <div class="picture"><canvas data-part="sees" width="${SIZE}" height="${SIZE}"></canvas>
         <div id="vljepa-demo-block" class="block" role="slider" tabindex="0" aria-label="Hidden block: move it with the arrow keys"
           aria-valuemin="1">${ARROWS}</div></div>
