@@ -37,7 +37,7 @@ def png(
     "A PNG made by hand, of any size."
     part = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     head = part(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0))
-    rows = zlib.compress(bytes((width + 7) // 8 + 1) * min(height, 20_000))
+    rows = zlib.compress(bytes((min(width, 20_000) + 7) // 8 + 1) * min(height, 20_000))
     return b"\x89PNG\r\n\x1a\n" + head + part(b"IDAT", rows) + part(b"IEND", b"")
 
 class Hostile:
