@@ -10,9 +10,9 @@ __all__ = ['TRAIN_PRESETS', 'BASELINES', 'CAPTIONS', 'METERS', 'VERSION', 'Train
            'merge', 'evaluate', 'summarize', 'format_table', 'first_line', 'writing', 'write_whole', 'write_json',
            'encoder_marks', 'newest_checkpoint', 'save_checkpoint', 'replace_checkpoint', 'load_checkpoint',
            'check_marks', 'new_folder', 'write_config', 'upgrade', 'read_config', 'lock_run', 'check_writable',
-           'Metrics', 'read_metrics', 'StopSignal', 'Seen', 'mean_loss', 'provenance', 'save_figure', 'plot_run',
-           'pixels', 'gray_out', 'on_patches', 'plot_rows', 'plot_examples', 'format_meters', 'format_report',
-           'make_accelerator', 'recompute', 'save_memory', 'Trainer', 'make_parser', 'newest_unfinished', 'resolve_run',
+           'Metrics', 'read_metrics', 'StopSignal', 'Seen', 'mean_loss', 'make_accelerator', 'recompute', 'save_memory',
+           'provenance', 'save_figure', 'plot_run', 'pixels', 'gray_out', 'on_patches', 'plot_rows', 'plot_examples',
+           'format_meters', 'format_report', 'Trainer', 'make_parser', 'newest_unfinished', 'resolve_run',
            'vljepa_train', 'train_run']
 
 # %% ../nbs/09_training.ipynb #c003
@@ -739,6 +739,48 @@ def mean_loss(
                                  "smaller --lr, or --precision fp32")
     return losses.mean().item()  # nan where no image could be read
 
+# %% ../nbs/09_training.ipynb #ndb3c42b
+def make_accelerator(
+    config: TrainConfig,  # Names device, precision, batch size and trackers
+    run: Path,  # Run folder; TensorBoard's files go there
+) -> Accelerator:  # Knows devices and processes
+    "What accelerate needs to know; ValueError where a batch cannot be shared out or a tracker is not installed."
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:  # an earlier trainer may have used another device or precision
+        AcceleratorState._reset_state(reset_partial_state=True)
+    trackers = [t for t in config.track.split(",") if t]
+    for name in trackers:
+        if not find_spec(name): raise ValueError(f"--track {name} needs a package that is not here: pip install {name}")
+    patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))  # others wait while one process fills a cache
+    acc = Accelerator(mixed_precision=pick_precision(config), cpu=config.device == "cpu", log_with=trackers or None,
+                      project_dir=run, dataloader_config=DataLoaderConfiguration(split_batches=True),
+                      kwargs_handlers=[patience])
+    if config.batch_size % acc.num_processes:
+        raise ValueError(f"a batch of {config.batch_size} images cannot be shared by {acc.num_processes} processes: "
+                         f"use a multiple of {acc.num_processes} for --batch-size")
+    return acc
+
+def recompute(
+    blocks: Iterable[nn.Module],  # Changed in place
+):
+    "Keep only what enters a block; what happens inside is computed again when the gradient needs it."
+    for block in blocks: block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+def save_memory(
+    model: VLJEPA,  # Changed in place
+    half: torch.dtype | None,  # Of autocast; None for full precision
+    recomputing: bool,  # Whether to spend time for memory
+):
+    "Frozen encoders in the precision that autocast gives them anyway; activations recomputed where asked."
+    vision = model.vision.encoder if isinstance(model.vision, StoredVision) else model.vision
+    encoders = [m for m in (vision, model.text) if m is not None]
+    if half and model.config.pretrained:  # else their weights are part of the checkpoint
+        for encoder in encoders:
+            if is_frozen(encoder): half_weights(encoder, half)
+    if recomputing:
+        for part in (model.predictor, *encoders):
+            lists = [m for name, m in part.named_modules() if name.split(".")[-1] in ("blocks", "layer", "layers")]
+            for blocks in lists if not is_frozen(part) else []: recompute(blocks)
+
 # %% ../nbs/09_training.ipynb #c063
 def provenance() -> dict[str, str]: # Names and values
     "Versions, commit and hardware: what produced a result."
@@ -883,48 +925,6 @@ def format_report(
             f"{result['steps']} steps in {result['seconds']} s, {result['trained_parameters']:,} trained parameters, "
             f"seed {result['seed']}, {len(result['broken_images'])} images could not be read.\n\n"
             + "\n".join(f"- {k}: {v}" for k, v in result["provenance"].items()) + "\n")
-
-# %% ../nbs/09_training.ipynb #ndb3c42b
-def make_accelerator(
-    config: TrainConfig,  # Names device, precision, batch size and trackers
-    run: Path,  # Run folder; TensorBoard's files go there
-) -> Accelerator:  # Knows devices and processes
-    "What accelerate needs to know; ValueError where a batch cannot be shared out or a tracker is not installed."
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1:  # an earlier trainer may have used another device or precision
-        AcceleratorState._reset_state(reset_partial_state=True)
-    trackers = [t for t in config.track.split(",") if t]
-    for name in trackers:
-        if not find_spec(name): raise ValueError(f"--track {name} needs a package that is not here: pip install {name}")
-    patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))  # others wait while one process fills a cache
-    acc = Accelerator(mixed_precision=pick_precision(config), cpu=config.device == "cpu", log_with=trackers or None,
-                      project_dir=run, dataloader_config=DataLoaderConfiguration(split_batches=True),
-                      kwargs_handlers=[patience])
-    if config.batch_size % acc.num_processes:
-        raise ValueError(f"a batch of {config.batch_size} images cannot be shared by {acc.num_processes} processes: "
-                         f"use a multiple of {acc.num_processes} for --batch-size")
-    return acc
-
-def recompute(
-    blocks: Iterable[nn.Module],  # Changed in place
-):
-    "Keep only what enters a block; what happens inside is computed again when the gradient needs it."
-    for block in blocks: block.forward = partial(checkpoint, block.forward, use_reentrant=False)
-
-def save_memory(
-    model: VLJEPA,  # Changed in place
-    half: torch.dtype | None,  # Of autocast; None for full precision
-    recomputing: bool,  # Whether to spend time for memory
-):
-    "Frozen encoders in the precision that autocast gives them anyway; activations recomputed where asked."
-    vision = model.vision.encoder if isinstance(model.vision, StoredVision) else model.vision
-    encoders = [m for m in (vision, model.text) if m is not None]
-    if half and model.config.pretrained:  # else their weights are part of the checkpoint
-        for encoder in encoders:
-            if is_frozen(encoder): half_weights(encoder, half)
-    if recomputing:
-        for part in (model.predictor, *encoders):
-            lists = [m for name, m in part.named_modules() if name.split(".")[-1] in ("blocks", "layer", "layers")]
-            for blocks in lists if not is_frozen(part) else []: recompute(blocks)
 
 # %% ../nbs/09_training.ipynb #c071
 class Trainer:
