@@ -149,10 +149,23 @@ def open_page(context, base, name, picture=None):
     found = page.evaluate(LOOK)
     found["contrast"] = page.evaluate(CONTRAST)
     if picture: page.screenshot(path=picture, full_page=False)
+    if name == "index.html": said += play(page)
     found |= {"console": [text for text in said if "ERR_NAME_NOT_RESOLVED" not in text],
               "bytes": sum(weight), "elsewhere": sorted(set(elsewhere))}
     page.close()
     return found
+
+def play(page):
+    "Use the home page's picture by keyboard and by its buttons; return what does not answer."
+    state = lambda: page.evaluate("() => JSON.stringify(document.querySelector('#vljepa-demo').dataset)")
+    problems, before = [], state()
+    for what, use in {"arrow keys": lambda: (page.focus("#vljepa-demo-block"), page.keyboard.press("ArrowRight"), page.keyboard.press("ArrowLeft"),
+                                             page.keyboard.press("ArrowDown")),
+                      "the choice of a caption": lambda: page.check("input[name=vljepa-demo-caption][value=empty]", force=True)}.items():
+        use(); after = state()
+        if after == before: problems.append(f"the picture does not answer to {what}")
+        before = after
+    return problems
 
 def check_links(pages, base, folder):
     "Follow the links of all pages; return the problems and how many links were internal and external."
