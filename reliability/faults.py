@@ -20,6 +20,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.update(TQDM_DISABLE="1", MPLBACKEND="Agg", TOKENIZERS_PARALLELISM="false")
+import psutil
 from vljepa.shapes import make_shapes_coco
 from vljepa.training import newest_checkpoint, provenance, read_metrics, write_json
 
@@ -109,6 +110,18 @@ def worker_killed(folder, data):
     assert saved(folder/"run") == run.steps() > 0, (saved(folder/"run"), run.steps())
     return said
 
+def main_killed(folder, data):
+    "SIGKILL, or the system that takes memory back: nothing lives on, whichever way data-loading processes are started."
+    for method in ("fork", "forkserver", "spawn"):
+        before = f"import multiprocessing; multiprocessing.set_start_method('{method}')\n"
+        run = Run(folder/method, data, options="--workers 1", before=before)
+        run.until(lambda: run.steps() >= 1)
+        others = psutil.Process(run.process.pid).children(recursive=True)
+        run.process.kill(); run.process.wait()
+        alive = psutil.wait_procs(others, 20)[1]
+        assert others and not alive, f"{method}: {alive}"
+    return "none: it was killed"
+
 def nan_loss(folder, data):
     "A batch whose pixels are no numbers."
     said = sentence(Run(folder/"run", data, 12, "--log-every 5 --save-every 5", NAN).end(), "the loss is nan at step 7, of the images with the ids")
@@ -185,7 +198,7 @@ def stopped_at_the_end(signum, folder, data):
     more = make_shapes_coco(folder/"more", train=64, val=1500)
     run = Run(folder/"run", more, 4, "--val-images 1500")
     run.until(lambda: saved(folder/"run") == 4); os.kill(run.process.pid, signum)
-    said = sentence(run.end(), "interrupted", "--resume")
+    said = sentence(run.end(), "--resume")  # "stopped and saved" where it came before the last step's end
     assert not (folder/"run"/"results.json").exists()
     goes_on(folder/"run", more, 4, "--val-images 1500")
     return said
@@ -223,7 +236,7 @@ def newer_version(folder, data):
 
 signals = {f"{kind.__name__}, {s.name}": (lambda folder, data, kind=kind, s=s: kind(s, folder, data))
            for kind in (stopped, stopped_in_cache, stopped_at_the_end) for s in (signal.SIGTERM, signal.SIGINT)}
-FAULTS = {f.__name__: f for f in (two_runs, worker_killed, nan_loss, data_vanish, one_broken_image, full_disk, full_cache, read_only,
+FAULTS = {f.__name__: f for f in (two_runs, worker_killed, main_killed, nan_loss, data_vanish, one_broken_image, full_disk, full_cache, read_only,
                                   damaged, other_encoder, newer_version)} | signals
 NEED_ROOT = ("full_disk", "full_cache", "read_only")
 

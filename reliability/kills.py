@@ -18,11 +18,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the same sums in every process
 os.environ.update(TQDM_DISABLE="1", MPLBACKEND="Agg", TOKENIZERS_PARALLELISM="false")
+import psutil
 import torch
 from vljepa.ablations import read_table, vljepa_ablate
 from vljepa.model import VLJEPA
@@ -50,6 +52,7 @@ def die_at(
 
 def work(command, argv, log, environment, operation, folder):
     "What the child does: the real command, its words in a file."
+    if hasattr(os, "fork"): multiprocessing.set_start_method("fork", force=True)  # of data-loading processes
     with open(log, "a") as file: os.dup2(file.fileno(), 1); os.dup2(file.fileno(), 2)
     os.environ.update(environment)
     if operation: die_at(operation, folder)
@@ -74,7 +77,11 @@ def start(
 def finish(child, seconds=None, killed_ok=True):
     "Wait so long, then kill; True where it was killed, by us or itself."
     child.join(seconds)
-    if child.is_alive(): child.kill()
+    if child.is_alive():
+        workers = []
+        with suppress(psutil.NoSuchProcess): workers = psutil.Process(child.pid).children(recursive=True)
+        child.kill()
+        if psutil.wait_procs(workers, 20)[1]: raise AssertionError("a data-loading process lives on")
     child.join()
     if child.exitcode not in ((0, -signal.SIGKILL) if killed_ok else (0,)): raise AssertionError(f"exit code {child.exitcode}")
     return child.exitcode != 0

@@ -6,10 +6,9 @@
 __all__ = ['SHARES', 'MASK_VARIANTS', 'LOSS_NAMES', 'STUDIES', 'STUDY_SETTINGS', 'PROBE_IMAGES', 'ELSEWHERE', 'COLUMNS', 'Study',
            'variant_configs', 'study_data', 'run_name', 'all_banks', 'open_for_study', 'common_looks', 'own',
            'probe_score', 'part_features', 'stored_regions', 'measure_run', 'hardware', 'measure_banks', 'Job',
-           'study_jobs', 'run_job', 'start_worker', 'follow_parent', 'run_jobs', 'study_rows', 'learning_curve',
-           'write_table', 'read_table', 'mean_interval', 'paired_p', 'holm', 'compare_variants', 'finding',
-           'format_study', 'plot_intervals', 'plot_matrix', 'plot_curves', 'write_study', 'ablate', 'parse_change',
-           'vljepa_ablate']
+           'study_jobs', 'run_job', 'start_worker', 'run_jobs', 'study_rows', 'learning_curve', 'write_table',
+           'read_table', 'mean_interval', 'paired_p', 'holm', 'compare_variants', 'finding', 'format_study',
+           'plot_intervals', 'plot_matrix', 'plot_curves', 'write_study', 'ablate', 'parse_change', 'vljepa_ablate']
 
 # %% ../nbs/12_ablations.ipynb #c003
 import argparse
@@ -38,7 +37,7 @@ from .targets import normalize_targets
 from .model import PRESETS, VLJEPA, VLJEPAConfig
 from .features import Array, Views, by_position, fingerprint, open_arrays, store_features
 from .training import (
-    BASELINES, METERS, TRAIN_PRESETS, Look, TrainConfig, Trainer, cache_folder, compare, find_data, latent_means,
+    BASELINES, METERS, TRAIN_PRESETS, Look, TrainConfig, Trainer, cache_folder, compare, find_data, follow_parent, latent_means,
     load_checkpoint, looks, make_loaders, make_mask, meters, provenance, read_config, read_metrics, save_figure, shown_captions,
     skill, summarize, write_json)
 from .diagnostics import Opened
@@ -317,7 +316,7 @@ def start_worker(
     threads: int,  # For torch
     order: Any,  # A counter that the workers share
 ):
-    "Made ready for runs: its share of the cores, its own GPU where there are any, and no life after the parent's."
+    "Made ready for runs: its share of the cores, its own GPU where there are any, and no life after the parent's: two processes must not train one run."
     threading.Thread(target=follow_parent, daemon=True).start()
     with order: order.value += 1; own = order.value
     torch.set_num_threads(threads)
@@ -325,10 +324,7 @@ def start_worker(
         torch.cuda.set_device(own % gpus)
         os.environ["ACCELERATE_TORCH_DEVICE"] = f"cuda:{own % gpus}"
 
-def follow_parent():
-    "Wait for the end of the parent process, however it comes, and end too: two processes must not train one run."
-    multiprocessing.parent_process().join()
-    os._exit(1)
+
 
 def run_jobs(
     jobs: list[Job],  # From `study_jobs`

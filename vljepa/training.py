@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TRAIN_PRESETS', 'BASELINES', 'CAPTIONS', 'METERS', 'VERSION', 'TrainConfig', 'seeded', 'EpochSampler', 'cache_folder',
-           'Collate', 'find_data', 'ignore_interrupt', 'make_loaders', 'make_mask', 'by_epoch', 'pick_precision',
+           'Collate', 'find_data', 'follow_parent', 'serve', 'make_loaders', 'make_mask', 'by_epoch', 'pick_precision',
            'param_groups', 'count_trained', 'cosine_ramp', 'learning_rate', 'latent_means', 'baselines', 'skill',
            'shown_captions', 'caption_latents', 'Look', 'looks', 'rankme', 'meters', 'collapse_alarms', 'compare',
            'merge', 'evaluate', 'summarize', 'format_table', 'first_line', 'writing', 'write_whole', 'write_json',
@@ -21,6 +21,7 @@ import csv
 import itertools
 import json
 import math
+import multiprocessing
 import os
 import platform
 import shutil
@@ -172,11 +173,17 @@ def find_data(
                                 f"`vljepa_data coco {root}`")
     return root
 
-def ignore_interrupt(
+def follow_parent():
+    "Wait for the end of the parent process, however it comes, and end too."
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+def serve(
     worker: int,  # Number of a data-loading process
 ):
-    "Ctrl-C is the main process's business."
+    "Ctrl-C is the main process's business, and nothing should live on when it is killed."
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=follow_parent, daemon=True).start()
 
 def make_loaders(
     config: TrainConfig,  # Names splits, batch size, workers
@@ -205,7 +212,7 @@ def make_loaders(
     options = dict(batch_size=c.batch_size, num_workers=c.workers, persistent_workers=c.workers > 0,
                    pin_memory=torch.cuda.is_available() and c.device == "auto",
                    collate_fn=Collate(tokenizer, c.max_tokens),
-                   worker_init_fn=ignore_interrupt)
+                   worker_init_fn=serve)
     return (DataLoader(train, sampler=EpochSampler(len(train), c.seed), drop_last=True, **options),
             DataLoader(val, **options))
 
