@@ -286,8 +286,8 @@ class Watch:
     "Notes files opened outside the allowed folders, connections and processes, while `on`."
     def __init__(self):
         paths = [*sysconfig.get_paths().values(), sys.prefix, sys.base_prefix, Path(vljepa.__file__).parent, Path(__file__).parent,
-                 *(p for p in sys.path if p), "/dev/null", "/dev/urandom", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat",
-                 "/sys", "/usr/share", "/usr/lib", "/lib", "/etc/ld.so.cache", "/etc/localtime"]
+                 *(p for p in sys.path if p), "/dev/null", "/dev/urandom", f"/proc/{os.getpid()}/mounts", "/proc/cpuinfo", "/proc/meminfo",
+                 "/proc/stat", "/sys", "/usr/share", "/usr/lib", "/lib", "/etc/ld.so.cache", "/etc/localtime"]
         self.software = tuple({os.path.realpath(p) for p in paths} | {str(p) for p in paths})
         self.place, self.on, self.outside, self.network, self.processes = None, False, [], [], []
         sys.addaudithook(self)
