@@ -1,30 +1,36 @@
-"""What does a lighter predictor cost in skill, on photographs? The predictors of speed.py, one run for each and each seed, frozen
-encoders and fixed masks stored, through the studies of chapter 12.
+"""What does a lighter predictor cost in skill, on photographs? Some predictors of speed.py are trained with the preset coco, one run
+for each and each seed; frozen encoders and fixed masks are stored, so that only the first run waits for them.
 
-    python benchmarks/predictors.py --change data=coco                   # the preset's own encoders and photographs
-    python benchmarks/predictors.py --change data=photos --change vision=... --change text=... --change steps=300
+    python benchmarks/predictors.py --cache --masks 4                    # the preset's own encoders and photographs
+    python benchmarks/predictors.py --cache --masks 4 --data photos --vision ... --text ... --steps 300
 
-Runs go to --out and are never repeated; the table goes to benchmarks/results/predictors.csv, with seed, commit and hardware, and
-the settings that differ from the preset's, without folders, to predictors.json."""
+Other options are those of `vljepa_train`. Runs go to runs/predictors and are never repeated. Skills go to
+benchmarks/results/predictors.json with seeds, commit, hardware, and the settings that differ from the preset's, without folders."""
 import argparse
-import shutil
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from speed import PREDICTORS, RESULTS
-from vljepa.ablations import Study, ablate, parse_change
-from vljepa.training import provenance, write_json
+from vljepa.model import PRESETS
+from vljepa.training import TRAIN_PRESETS, Trainer, make_parser, provenance, resolve_run, write_json
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/predictors"), help="folder of the runs")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=1, help="runs at the same time")
-    parser.add_argument("--only", nargs="+", choices=PREDICTORS, default=list(PREDICTORS), help="some of the predictors")
-    parser.add_argument("--change", action="append", default=[], metavar="NAME=VALUE", help="as in vljepa_ablate")
-    args = parser.parse_args()
-    changes = dict(map(parse_change, args.change))
-    study = Study("Which predictor for the preset coco?", {name: PREDICTORS[name] for name in args.only})
-    print(ablate(["predictors"], args.out, args.seeds, args.workers, "coco", changes, {"predictors": study}))
-    shutil.copy(args.out/"predictors.csv", RESULTS.with_name("predictors.csv"))
-    named = {k: Path(v).name if isinstance(v, str) else v for k, v in changes.items()}
-    write_json(RESULTS.with_name("predictors.json"), dict(changes=named, seeds=args.seeds, provenance=provenance()))
+    parser.add_argument("--only", nargs="+", choices=PREDICTORS, default=["joint 4 x 256", "joint 6 x 384"], help="some of the predictors")
+    args, rest = parser.parse_known_args()
+    _, model, training = resolve_run(make_parser().parse_args(["--preset", "coco", "--run", str(args.out/"none"), *rest]))
+    changed = {k: v for new, old in ((model, PRESETS["coco"]), (training, TRAIN_PRESETS["coco"])) for k, v in asdict(new).items()
+               if getattr(old, k) != v}
+    facts, skills = provenance(), {}
+    for seed in range(args.seeds):
+        for name in args.only:
+            run = args.out/f"{name.replace(' ', '-')}-seed{seed}"
+            if not (run/"results.json").exists(): Trainer(run, replace(model, **PREDICTORS[name]), replace(training, seed=seed)).fit()
+            table = json.loads((run/"results.json").read_text(encoding="utf-8"))["table"]
+            skills.setdefault(name, []).append({kind: round(table[kind]["skill"], 4) for kind in ("right", "shuffled", "empty")})
+            print(name, "seed", seed, skills[name][-1], flush=True)
+    write_json(RESULTS.with_name("predictors.json"), dict(skills=skills, provenance=facts, changed={
+        k: Path(v).name if isinstance(v, str) else v for k, v in changed.items()}))
