@@ -4,6 +4,7 @@
     for name, (folder, expected) in hostile_folders(root).items(): status, sentence = run_case(folder)
 
 `expected` is a part of the sentence with which the run must be refused, or None where it must be accepted."""
+import atexit
 import contextlib
 import functools
 import io
@@ -15,6 +16,7 @@ import struct
 import sys
 import tempfile
 import threading
+import time
 import warnings
 import zlib
 from collections.abc import Callable
@@ -25,6 +27,7 @@ import numpy as np
 from PIL import Image
 
 import vljepa.training
+from vljepa.data import one_line
 from vljepa.shapes import make_shapes_coco
 
 ARGUMENTS = ["--steps", "1", "--batch-size", "2", "--depth", "1", "--dim", "32", "--heads", "1", "--device", "cpu"]
@@ -100,7 +103,7 @@ class Hostile:
 def template() -> Path: # a folder that lives as long as this process
     "Six training and two validation images, and the same again as a secret."
     folder = Path(tempfile.mkdtemp(prefix="hostile-"))
-    import atexit; atexit.register(shutil.rmtree, folder, True)
+    atexit.register(shutil.rmtree, folder, True)
     make_shapes_coco(folder/"all/data", train=6, val=2, image_size=32)
     shutil.copytree(folder/"all/data/images/train", folder/"all/secret")
     for path in (folder/"all/data/annotations").iterdir(): shutil.copy(path, folder/"all/secret")
@@ -117,6 +120,8 @@ def captions(h):
     def change(c):
         for a, text in zip(c["annotations"], (*CAPTIONS, *NO_TEXT)): a["caption"] = text
     h.edit(change)
+
+# Ways to spoil a `Hostile` folder
 
 def pipe(h): h.image().unlink(); os.mkfifo(h.image())
 def directory(h): h.image().unlink(); h.image().mkdir()
@@ -230,7 +235,8 @@ def run(
         out[1].flush()
         said = out[1].buffer.getvalue().decode()
         sentence = end.code if isinstance(end.code, str) else said.strip().split("\n")[-1] if end.code == 2 else repr(end.code)
-        good = end.code == 2 or isinstance(end.code, str) and sentence.isprintable() and "VLJEPA_TRACEBACK" not in sentence
+        one = isinstance(end.code, str) and sentence == one_line(sentence)
+        good = end.code == 2 or one and "VLJEPA_TRACEBACK" not in sentence  # which the unexpected are told to set
         return "refused" if good and "Traceback" not in said else "unexpected", sentence
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt): raise
@@ -248,7 +254,6 @@ def run_case(
 
 def main():
     "Run the corpus and say what came out."
-    import time
     wrong, start = 0, time.time()
     with tempfile.TemporaryDirectory() as root:
         for title, (folder, expected) in hostile_folders(root).items():

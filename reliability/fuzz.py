@@ -340,7 +340,8 @@ def one_case(draw, shares, watch, draw_pictures, root, links):
         start = time.time()
         try: status, sentence = run(command)
         finally: watch.on = False
-        named = {os.path.realpath(str(a).split("=", 1)[-1].replace("\0", "")) for a in argv}  # by the user, who may
+        given = [str(a).split("=", 1)[-1].replace("\0", "").encode("utf-8", "replace").decode() for a in argv]
+        named = set(map(os.path.realpath, given))  # by the user, who may
         watch.outside = [path for path in watch.outside if path not in named]
         return dict(command=name, ways=ways, argv=[str(a)[:100] for a in argv], status=status,
                     sentence=sentence.replace(str(place), "")[:400], outside=watch.outside, network=watch.network, processes=watch.processes, seconds=time.time() - start)
