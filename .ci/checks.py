@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -422,7 +423,9 @@ def colab_cells_work():
     for path in badges.chapters():
         badge, setup = badges.badge_cells(path.stem, json.loads(path.read_text(encoding="utf-8")))
         colab, other = Shell("<google.colab._shell.Shell object>"), Shell("<ipykernel.zmqshell.ZMQInteractiveShell object>")
-        for shell in (colab, other): exec("".join(setup["source"]), {"get_ipython": lambda: shell})
+        with tempfile.TemporaryDirectory() as folder:
+            cell = Path(folder)/"cell.py"; cell.write_text("".join(setup["source"]), encoding="utf-8")
+            for shell in (colab, other): runpy.run_path(str(cell), {"get_ipython": lambda: shell})
         does = [line.split()[0] for line in colab.did]
         if does != ["test", "%pip", "%cd"] or other.did: problems.append(f"{path.stem}: the set-up cell does {does} and {other.did}")
         if f"/{path.name})" not in "".join(badge["source"]): problems.append(f"{path.stem}: the badge opens another notebook")
