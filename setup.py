@@ -24,7 +24,7 @@ setup(
     classifiers=["Development Status :: 3 - Alpha", "Intended Audience :: Developers", "Intended Audience :: Education",
                  "Natural Language :: English"] + [f"Programming Language :: Python :: 3.{m}" for m in range(minor, 14)],
     packages=find_packages(include=[cfg["lib_path"], cfg["lib_path"] + ".*"]),
-    package_data={cfg["lib_path"]: ["weights/**/*"]},
+    package_data={cfg["lib_path"]: ["weights/**/*", "*.mplstyle"]},
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),
     extras_require={"dev": cfg["dev_requirements"].split()},

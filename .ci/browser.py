@@ -2,7 +2,8 @@
 
 The site is served from this machine and nothing else can be reached. Each page is opened on a desktop in light colours and
 on a phone in dark ones. Problems are broken links, anchors and images, errors in the console, loads from elsewhere, pages
-wider than a phone, text with too little contrast (WCAG AA) and pages above 2 MB. Exit status 77: no chromium here.
+wider than a phone, code that is cut off, Markdown that was not rendered, text with too little contrast (WCAG AA) and pages
+above 2 MB. Exit status 77: no chromium here.
 """
 import argparse
 import functools
@@ -41,6 +42,12 @@ LOOK = """() => {
     }).slice(0, 3).map(e => `${e.tagName.toLowerCase()}.${e.className} ${text(e)}`),
     formulas: document.querySelectorAll('math').length,
     tex: [...document.querySelectorAll('.math')].filter(e => !e.querySelector('math')).map(text),
+    raw: [...document.querySelectorAll('main p, main li, main td, main figcaption, main .cell-output pre')].map(e => {
+      const t = e.cloneNode(true)
+      t.querySelectorAll('code, math').forEach(c => { if (e.tagName != 'PRE') c.remove() })
+      return (t.textContent.match(e.tagName == 'PRE' ? /^interactive\(children.{0,20}/ : /.{0,20}(\]\(|\*\*\w|\w\*\*|(^| )\*\w[^*]*\w\*|`\w).{0,20}/) ?? [''])[0]
+    }).filter(t => t),
+    cut: [...document.querySelectorAll('main pre.sourceCode')].filter(e => e.scrollWidth > e.clientWidth + 2).map(text),
   }
 }"""
 
@@ -197,6 +204,8 @@ def problems_of(name, view, found):
     problems += [say(f"console: {text[:200]}") for text in found["console"]]
     problems += [say(f"loads from elsewhere: {url[:120]}") for url in found["elsewhere"]]
     problems += [say(f"shows TeX: {text}") for text in found["tex"][:3]]
+    problems += [say(f"shows Markdown or a widget as text: {text}") for text in found["raw"][:3]]
+    problems += [say(f"code is cut off: {text}") for text in found["cut"][:3]]
     if found["width"] > found["window"]:
         problems.append(say(f"is {found['width']} px wide, the window {found['window']}: {'; '.join(found['wide'])}"))
     if found["bytes"] > MAX_BYTES: problems.append(say(f"has {found['bytes']:,} bytes, more than {MAX_BYTES:,}"))

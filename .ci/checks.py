@@ -303,7 +303,7 @@ def exercises_are_proved():
     "Each chapter has three exercises or more, with a check, a starter, a folded solution, and a hidden cell that proves both."
     problems, squeeze = [], lambda text: re.sub(r"\s", "", text)
     for name, nb in notebooks().items():
-        if not re.match(r"(\d\d|A1)", name): continue
+        if not re.match(r"(\d\d|A\d)", name): continue
         parts = []  # cells of each exercise
         for cell in nb["cells"]:
             text, kind = "".join(cell["source"]), cell["cell_type"]

@@ -539,9 +539,9 @@ def plot_matrix(
     image = ax.imshow(grid, cmap="cividis", aspect="auto")
     middle = (np.nanmin(grid) + np.nanmax(grid)) / 2
     for (i, j), v in np.ndenumerate(grid):
-        ax.text(j, i, f"{v:.2f}", ha="center", va="center", fontsize=7, color="black" if v > middle else "white")
-    ax.set_xticks(range(len(tested)), tested, rotation=45, ha="right", fontsize=7)
-    ax.set_yticks(range(len(trained)), trained, fontsize=7)
+        ax.text(j, i, f"{v:.2f}", ha="center", va="center", fontsize=8, color="black" if v > middle else "white")
+    ax.set_xticks(range(len(tested)), tested, rotation=45, ha="right", fontsize=8)
+    ax.set_yticks(range(len(trained)), trained, fontsize=8)
     ax.set(xlabel="tested on", ylabel="trained on")
     fig.colorbar(image, label=value)
     return fig
@@ -561,7 +561,7 @@ def plot_curves(
         ax.plot(x, mean, color=color, marker="os^Dvx+*"[k % 8], ms=4, label=variant)
         if np.isfinite(low).all(): ax.fill_between(x, low, high, color=color, alpha=.15, lw=0)
     ax.set(xlabel="images seen in training", ylabel="skill, own masks", ylim=(-.25, None)); ax.grid(alpha=.2)
-    ax.legend(fontsize=7, ncol=1 + len(variants) // 8)
+    ax.legend(fontsize=8, ncol=1 + len(variants) // 8)
     return ax
 
 # %% ../nbs/12_ablations.ipynb #c062

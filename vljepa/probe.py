@@ -681,7 +681,7 @@ def plot_probe(
                 if probe in s: ax.plot(s[probe], y, marker, color="black", label=probe if y == 1 else None)
         ax.set(title=f"classes {name}", xlabel="mean average precision", xlim=(0, 1.02))
         ax.set_yticks(range(len(table), 0, -1), list(table)); ax.grid(alpha=.2)
-    axes[0, 0].legend(fontsize=7, loc="lower left")
+    axes[0, 0].legend(fontsize=8, loc="lower left")
     return fig
 
 # %% ../nbs/11_probe.ipynb #c072

@@ -812,7 +812,7 @@ def plot_run(
 ) -> plt.Figure:  # Left: cosine on held-out images by step. Right: meters as a share of the targets'
     "The learning curve with the baselines that it must rise above, and whether the predictions differ."
     rows = [r for r in read_metrics(Path(run)/"metrics.csv") if r[BASELINES[0]]]
-    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), width_ratios=(2, 1))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 4), width_ratios=(2, 1), layout="constrained")
     styles = dict(zip((*CAPTIONS, "without text"),
                       (("#009E73", "o"), ("#CC79A7", "s"), ("#0072B2", "^"), ("#009E73", "o"))))
     for name, (color, marker) in styles.items():
@@ -826,8 +826,9 @@ def plot_run(
     right.axhline(1, color="#666666", ls=":", lw=1.2, label="as the targets")
     left.set(xlabel="optimiser step", ylabel="mean cosine, held-out images")
     right.set(xlabel="optimiser step", ylabel="share of the targets' value", ylim=(0, None))
-    for ax in (left, right): ax.legend(fontsize=7, ncol=2); ax.grid(alpha=.2)
-    fig.tight_layout()
+    for ax, columns in ((left, 2), (right, 1)):
+        ax.legend(fontsize=8, ncol=columns, loc="upper center", bbox_to_anchor=(.5, -.18))
+        ax.grid(alpha=.2)
     return fig
 
 # %% ../nbs/09_training.ipynb #c067
@@ -867,7 +868,7 @@ def plot_rows(
 ) -> plt.Figure:  # One row of pictures per name
     "Pictures side by side, with one colour bar for all that show values."
     n = max(map(len, rows.values()))
-    fig, axes = plt.subplots(len(rows), n, figsize=(1.5 * n + .6, 1.5 * len(rows) + .3), squeeze=False,
+    fig, axes = plt.subplots(len(rows), n, figsize=(1.6 * n + .6, 1.6 * len(rows) + .3), squeeze=False,
                              layout="constrained")
     bars, shown = [], None
     for line, (name, pictures) in zip(axes, rows.items()):
@@ -877,7 +878,8 @@ def plot_rows(
             image = ax.imshow(picture, vmin=limits[0], vmax=limits[1], cmap=cmap)
             if picture.ndim == 2: bars.append(ax); shown = image
         line[0].set_ylabel(textwrap.fill(name, 16), fontsize=8)
-    for ax, title in zip(axes[0], titles): ax.set_title(textwrap.fill(textwrap.shorten(title, 100), 24), fontsize=7, parse_math=False)
+    for ax, title in zip(axes[0], titles):
+        ax.set_title(textwrap.fill(textwrap.shorten(title, 100), 22), fontsize=8, parse_math=False)
     if bars: fig.colorbar(shown, ax=bars, shrink=.7, label=label)
     return fig
 
