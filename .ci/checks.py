@@ -1,12 +1,14 @@
 """Checks of what the notebooks' own tests cannot see. `python .ci/checks.py` runs all, `--help` tells the rest."""
 import argparse
 import ast
+import functools
 import io
 import json
 import os
 import re
 import runpy
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -214,6 +216,16 @@ def figures_have_alt_text():
                 problems.append(f"{name}: a figure without fig-alt: {code.splitlines()[0]}")
         bare = re.findall(r"!\[\s*\]\([^)]*\)", prose(nb))
         problems += [f"{name}: an image without alt text: {image}" for image in bare]
+    return problems
+
+def figures_share_a_style():
+    "Every notebook that draws uses the style vljepa/book.mplstyle, and no letter of a figure is smaller than 8 points."
+    problems = []
+    for name, nb in notebooks().items():
+        code = "\n".join(sources(nb, "code"))
+        if "plt." in code and 'plt.style.use("vljepa.book")' not in code: problems.append(f"{name} draws without the book's style")
+        small = [size for size in re.findall(r"fontsize=([\d.]+)", code) if float(size) < 8]
+        if small: problems.append(f"{name} has letters of {', '.join(small)} points")
     return problems
 
 def titles_are_whole():
@@ -442,6 +454,16 @@ def costs_are_measured():
             problems.append(f"{name} states {stated and stated.groups()}, measured was {want}: run `python benchmarks/chapters.py {name}`")
     return problems
 
+def costs_hold(log):
+    "No chapter's label is off by more than a factor of two from what a log of nbdev_test says, the machine's speed taken out."
+    measured = json.loads((ROOT/"benchmarks"/"results"/"chapters.json").read_text(encoding="utf-8"))["chapters"]
+    ran = {name: int(seconds) for name, seconds in re.findall(r"^(\w+)\.ipynb: (\d+) secs$", log, re.M)}
+    ratios = {name: ran[name] / cost["seconds"] for name, cost in measured.items() if name in ran and cost["seconds"] >= 15}
+    if not ratios: return ["the log holds no times: call nbdev_test with --timing"]
+    speed = statistics.median(ratios.values())
+    return [f"{name} took {ran[name]} s, {ratio/speed:.1f} times its label at this machine's speed: run `python benchmarks/chapters.py {name}`"
+            for name, ratio in ratios.items() if not .5 <= ratio/speed <= 2]
+
 def nothing_unsafe():
     "No code runs what a file or a string says, reads pickles, or unpacks archives outside vljepa/data.py's `unpack`."
     problems = [f"this check is blind to: {line}" for line in BAD_LINES if len(unsafe(ast.parse(line))) != 1]
@@ -467,7 +489,7 @@ def secrets_stay_out():
             for secret in SECRETS if f"secret-{secret}".encode() in content]
 
 CHECKS = [exported_modules_match, notebooks_are_clean, readme_is_in_step, outputs_are_saved, notebooks_are_light,
-          no_machine_paths, figures_have_alt_text, papers_are_in_the_bibliography, titles_are_whole,
+          no_machine_paths, figures_have_alt_text, figures_share_a_style, papers_are_in_the_bibliography, titles_are_whole,
           imports_stand_alone, modules_walk_down, public_names_are_documented, import_is_light, sidebar_is_complete,
           reading_times_agree, costs_are_measured, notation_is_true, made_pages_are_in_step, glossary_is_true,
           notation_is_complete, exercises_are_proved, chapters_are_joined, colab_cells_work, nothing_unsafe, secrets_stay_out, site_renders]
@@ -493,6 +515,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="check", help="run only these; all when none is named")
     parser.add_argument("--write-readme", action="store_true", help="write README.md from nbs/index.ipynb")
     parser.add_argument("--test-command", action="store_true", help="print the test command of README.md")
+    parser.add_argument("--timings", type=Path, metavar="LOG", help="a log of nbdev_test --timing, to compare the chapters' labels with")
     parser.add_argument("--oldest", action="store_true", help="print the oldest versions that the requirements allow")
     args = parser.parse_args()
     known = {check.__name__: check for check in CHECKS}
@@ -502,6 +525,11 @@ def main():
     if args.test_command: print(test_command())
     elif args.oldest: print(oldest())
     elif args.write_readme: (ROOT/"README.md").write_text(make_readme(), encoding="utf-8", newline="\n")
-    else: sys.exit(run([known[name] for name in args.names] or CHECKS) > 0)
+    else:
+        checks = [known[name] for name in args.names] or CHECKS
+        if args.timings:
+            log = args.timings.read_text(encoding="utf-8")
+            checks = [*checks, functools.update_wrapper(functools.partial(costs_hold, log), costs_hold)]
+        sys.exit(run(checks) > 0)
 
 if __name__ == "__main__": main()
