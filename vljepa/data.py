@@ -9,6 +9,7 @@ __all__ = ['CONTROL', 'COCO_KEYS', 'LONGEST', 'FORMATS', 'COCO_FILES', 'MENDABLE
            'fetch', 'unpack', 'download_coco', 'friendly_errors', 'vljepa_data']
 
 # %% ../nbs/02_data.ipynb #c003
+import errno
 import functools
 import hashlib
 import io
@@ -516,7 +517,9 @@ def friendly_errors(
             if os.environ.get("VLJEPA_TRACEBACK"): raise
             kind, words = type(error).__name__, one_line(str(error))
             words = words or dict(KeyboardInterrupt="interrupted", MemoryError="not enough memory").get(kind, kind)
-            if not isinstance(error, MENDABLE):
+            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                words = f"{error.strerror or 'the disk is full'}: make room, and call it again"
+            elif not isinstance(error, MENDABLE):
                 words = (f"unexpected {kind} ({words[:300]}): set VLJEPA_TRACEBACK=1 to see where, and please report it, "
                          "as this is a bug")
             sys.exit(f"{command.__name__}: {words}")
