@@ -156,7 +156,7 @@ def open_page(context, base, name, picture=None):
     found = page.evaluate(LOOK)
     found["contrast"] = page.evaluate(CONTRAST)
     if picture: page.screenshot(path=picture, full_page=False)
-    if name == "index.html": said += play(page)
+    if name == "index.html": said += play(page) + search(page)
     found |= {"console": [text for text in said if "ERR_NAME_NOT_RESOLVED" not in text],
               "bytes": sum(weight), "elsewhere": sorted(set(elsewhere))}
     page.close()
@@ -173,6 +173,16 @@ def play(page):
         if after == before: problems.append(f"the picture does not answer to {what}")
         before = after
     return problems
+
+def search(page):
+    "Look for a word as a reader would; return what is wrong with what is found. (Quarto's own search is left alone.)"
+    box = page.locator(".smalldocs-search input:visible")
+    if not box.count(): return []
+    box.first.fill("collapse")
+    try: page.wait_for_selector(".search-result", timeout=5000)
+    except Exception: return ["the search finds no page for 'collapse'"]
+    return [f"contrast {pair['ratio']:.2f} in what the search finds: {pair['text']!r}" for pair in page.evaluate(CONTRAST)["pairs"]
+            if not pair["enough"]][:3]
 
 def check_links(pages, base, folder):
     "Follow the links of all pages; return the problems and how many links were internal and external."
