@@ -51,6 +51,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_optimizer_state_dict, set_optimizer_state_dict
 from torch.distributed.fsdp import register_fsdp_forward_method
+from torch.distributed.tensor import DTensor
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, Sampler, Subset
 from tqdm import tqdm
@@ -1001,7 +1002,9 @@ class Trainer:
                 loss = LOSSES[c.loss](*self.wrapped(batch, mask)) * weight
                 acc.backward(loss); losses.append(loss.detach())
         if readable:
-            if c.clip: row["grad_norm"] = acc.clip_grad_norm_(self.model.parameters(), c.clip)
+            if c.clip:
+                norm = acc.clip_grad_norm_(self.model.parameters(), c.clip)
+                row["grad_norm"] = norm.full_tensor() if isinstance(norm, DTensor) else norm  # of all shards together
             self.optimizer.step(); self.optimizer.zero_grad()
             self.model.target.update(row["momentum"])
             row["loss"] = sum(losses)
