@@ -157,6 +157,7 @@ def open_page(context, base, name, picture=None):
     found["contrast"] = page.evaluate(CONTRAST)
     if picture: page.screenshot(path=picture, full_page=False)
     if name == "index.html": said += play(page) + search(page)
+    if page.locator("#vljepa-masks").count(): said += slide(page)
     found |= {"console": [text for text in said if "ERR_NAME_NOT_RESOLVED" not in text],
               "bytes": sum(weight), "elsewhere": sorted(set(elsewhere))}
     page.close()
@@ -172,6 +173,20 @@ def play(page):
         use(); after = state()
         if after == before: problems.append(f"the picture does not answer to {what}")
         before = after
+    return problems
+
+def slide(page):
+    "Use the sliders of the chapter on masking by keyboard; return what does not answer, or answers what the chapter does not."
+    score = lambda: float(page.evaluate("() => document.querySelector('#vljepa-masks').dataset.score"))
+    page.check("#vljepa-masks [value=random]")
+    problems, first = [], score()
+    if not .75 < first < .95: problems.append(f"random masks of 60% score {first}, in the chapter .85")
+    page.check("#vljepa-masks [value=block]")
+    if not .15 < score() < .4: problems.append(f"block masks of 60% score {score()}, in the chapter .26")
+    for slider in ("share", "seed"):
+        before = score()
+        page.focus(f"#vljepa-masks [name={slider}]"); page.keyboard.press("ArrowRight")
+        if score() == before: problems.append(f"the slider {slider} does not answer to the arrow keys")
     return problems
 
 def search(page):

@@ -224,7 +224,7 @@ def show_scenes(
     titles = [scene.captions[0] for scene in scenes] if titles is None else titles
     titles = [textwrap.fill(title, 105//columns) for title in titles]
     rows, lines = -(-len(scenes)//columns), 1 + max(title.count("\n") for title in titles)
-    height = 8/columns + .14*lines + .1
+    height = 8/columns + .17*lines + .1
     fig, axes = plt.subplots(rows, columns, figsize=(8, rows*height), dpi=80, squeeze=False)
     for ax in axes.flat: ax.axis("off")
     for ax, scene, title in zip(axes.flat, scenes, titles):

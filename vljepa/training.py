@@ -827,9 +827,9 @@ def plot_run(
     right.axhline(1, color="#666666", ls=":", lw=1.2, label="as the targets")
     left.set(xlabel="optimiser step", ylabel="mean cosine, held-out images")
     right.set(xlabel="optimiser step", ylabel="share of the targets' value", ylim=(0, None))
-    for ax, columns in ((left, 2), (right, 1)):
-        ax.legend(fontsize=8, ncol=columns, loc="upper center", bbox_to_anchor=(.5, -.18))
-        ax.grid(alpha=.2)
+    for ax in (left, right): ax.grid(alpha=.2)
+    fig.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncol=2, fontsize=8)
+    fig.legend(*right.get_legend_handles_labels(), loc="outside lower right", fontsize=8)
     return fig
 
 # %% ../nbs/09_training.ipynb #c067
@@ -880,7 +880,7 @@ def plot_rows(
             if picture.ndim == 2: bars.append(ax); shown = image
         line[0].set_ylabel(textwrap.fill(name, 16), fontsize=8)
     for ax, title in zip(axes[0], titles):
-        ax.set_title(textwrap.fill(textwrap.shorten(title, 100), 22), fontsize=8, parse_math=False)
+        ax.set_title(textwrap.fill(textwrap.shorten(title, 160, placeholder="…"), 22), fontsize=8, parse_math=False)
     if bars: fig.colorbar(shown, ax=bars, shrink=.7, label=label)
     return fig
 
