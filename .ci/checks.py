@@ -235,7 +235,7 @@ def titles_are_whole():
             if not re.fullmatch(r"# .+\n\n> .+\n*", "".join(nb["cells"][0]["source"]))]
 
 def imports_stand_alone():
-    "A cell that imports does nothing else: building the site executes it, work and all."
+    "A cell that imports does nothing else, so that what a chapter needs is seen at once."
     problems = []
     for name, nb in notebooks().items():
         for code in sources(nb, "code"):

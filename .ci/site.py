@@ -2,7 +2,7 @@
 
 - writes llms.txt, a list of the pages with their summaries;
 - turns TeX that the builder left to a script from elsewhere into MathML, which browsers draw by themselves;
-- leads the links that nbdev makes of names in backticks to where the name is shown: the chapter, else the module's page;
+- leads the links that nbdev makes of names in backticks to the pages of the interface;
 - takes out scripts, styles and fonts that a page would load from other hosts, so that it reads the same without a network.
 """
 import html
@@ -63,16 +63,12 @@ def llms_text(docs):
     return "\n".join(lines) + "\n"
 
 def lead_names(docs):
-    "A function that gives nbdev's links to names their page in this site; where no page shows a name, the link goes."
-    ids = {p.relative_to(docs).as_posix(): set(re.findall(r'\bid="([^"]+)"', p.read_text(encoding="utf-8")))
-           for p in docs.rglob("*.html")}
-    short = {short_name(name): name for name in ids}
+    "A function that leads nbdev's links to names to the pages of the interface; where none shows a name, the link goes."
+    ids = {p.name: set(re.findall(r'\bid="([^"]+)"', p.read_text(encoding="utf-8"))) for p in (docs/"api").glob("*.html")}
     def lead(match, here):
         page, name, text = match.groups()
-        options = [short.get(page, page), f"api/{page}"]
-        found = next((option for option in options if name in ids.get(option, ())), None)
-        if not found: return text
-        return f'<a href="{posixpath.relpath(found, posixpath.dirname(here) or ".")}#{name}">{text}</a>'
+        if name not in ids.get(page, ()): return text
+        return f'<a href="{posixpath.relpath(f"api/{page}", posixpath.dirname(here) or ".")}#{name}">{text}</a>'
     link = re.compile(rf'<a href="{re.escape(address())}/(\w+\.html)#([\w.]+)"[^>]*>(<code>.*?</code>)</a>')
     return lambda text, here: link.sub(lambda match: lead(match, here), text)
 
