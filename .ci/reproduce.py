@@ -31,7 +31,7 @@ MARK = re.compile(r"^#\| *(varies|needs) +(.+)$", re.M)
 NUMBER = re.compile(r"(?<![\w.])(?:(?<![\d)])[-+])?(?:\d+(?:,\d{3})*)(?:\.\d+)?(?:e[-+]?\d+)?(?![\w]|\.\d)")
 TIME = re.compile(r" ?(s|ms|seconds)\b|[ \w]*(/s|per second)\b")  # behind a number
 ELSEWHERE = [(re.compile(pattern), word) for pattern, word in (
-    (r"\x1b\[[\d;]*m", ""), (r"\S*/tmp\w{8}\b", "FOLDER"), (r"(commit\W{1,4})[0-9a-f]{7,}(-dirty)?", r"\1COMMIT"),
+    (r"\x1b\[[\d;]*[mA]", ""), (r"\S*/tmp\w{8}\b", "FOLDER"), (r"(commit\W{1,4})[0-9a-f]{7,}(-dirty)?", r"\1COMMIT"),
     (r"[^\r\n]*%\|[^\r\n]*\[[^\r\n]*\][\r\n]*", ""),
     (r"(Linux|Darwin|Windows) \w+, \d+ cores(, \d+ thread\(s\))?", "MACHINE"), (r"torch \d\S+", "torch VERSION"))]
 
