@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['CONTROL', 'COCO_KEYS', 'LONGEST', 'FORMATS', 'COCO_FILES', 'MENDABLE', 'safe_join', 'check_coco', 'read_coco',
-           'one_line', 'read_captions', 'hash_uniform', 'label_names', 'multi_hot', 'Sample', 'to_tensor', 'read_rgb',
-           'CocoCaptions', 'image_transform', 'word_tokenizer', 'tokenize', 'Batch', 'collate', 'retext', 'file_md5',
-           'fetch', 'unpack', 'download_coco', 'friendly_errors', 'vljepa_data']
+           'one_line', 'read_captions', 'hash_uniform', 'cache_folder', 'file_md5', 'picture_names', 'seeded_order',
+           'other_rows', 'label_names', 'multi_hot', 'Sample', 'to_tensor', 'read_rgb', 'CocoCaptions',
+           'image_transform', 'word_tokenizer', 'tokenize', 'count_long', 'Batch', 'collate', 'retext', 'fetch',
+           'unpack', 'download_coco', 'friendly_errors', 'vljepa_data']
 
 # %% ../nbs/02_data.ipynb #c003
 import errno
@@ -19,6 +20,7 @@ import os
 import re
 import reprlib
 import shutil
+import stat
 import sys
 import tempfile
 import warnings
@@ -26,7 +28,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from pathlib import Path, PureWindowsPath
@@ -176,6 +178,75 @@ def hash_uniform(
         h ^= h >> 31
     return (h >> 11) / 2**53  # 53 bits fit a float exactly, so 1.0 cannot come out
 
+# %% ../nbs/02_data.ipynb #p18a02
+def cache_folder() -> Path:  # a folder for what can be made again
+    "`$VLJEPA_CACHE`, or `~/.cache/vljepa`."
+    return Path(os.environ.get("VLJEPA_CACHE", Path.home() / ".cache" / "vljepa"))
+
+
+def file_md5(
+    path: Path,  # any file
+) -> str:  # 32 hexadecimal digits
+    "The checksum of a file, read in pieces."
+    digest = hashlib.md5(usedforsecurity=False)
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20): digest.update(piece)
+    return digest.hexdigest()
+
+
+def picture_names(
+    paths: list[Path],  # n picture files
+    verify: bool = False,  # read every file again, also where size and times are as they were
+) -> list[str]:  # n names, equal where the bytes are equal
+    "Checksums of files; those of a known place, size and time are remembered. A file that is missing is named after its path."
+    folder = os.path.commonpath([Path(p).absolute().parent for p in paths]) if paths else ""
+    memory = cache_folder() / "pictures" / f"{hashlib.md5(folder.encode(), usedforsecurity=False).hexdigest()}.json"
+    try: known = dict(json.loads(memory.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError): known = {}
+    names, new = [], {}
+    for path in tqdm(paths, desc="content of pictures", delay=1, disable=None):
+        try:
+            facts = os.stat(path)
+            if not stat.S_ISREG(facts.st_mode): raise OSError("no regular file")
+            own = [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
+            key = os.path.relpath(path, folder)
+            had = known.get(key, [])
+            if verify or had[:3] != own: new[key] = had = [*own, file_md5(path)]
+            names.append(had[3])
+        except OSError: names.append(f"no file {Path(path).name}")
+    if new:
+        with suppress(OSError):  # a memory that cannot be kept costs time, and nothing else
+            memory.parent.mkdir(parents=True, exist_ok=True)
+            partial = memory.with_name(f"{memory.name}.{os.getpid()}")
+            partial.write_text(json.dumps(known | new), encoding="utf-8")
+            partial.replace(memory)
+    return names
+
+
+def seeded_order(
+    names: list[str],  # of n pictures, from `picture_names`
+    seed: int = 0,  # another seed gives another order
+) -> list[int]:  # n row numbers; rows of one picture follow each other
+    "An order that seed and content decide, and nothing else."
+    place = {name: hashlib.blake2b(f"{seed} {name}".encode(), digest_size=8).digest() for name in set(names)}
+    return sorted(range(len(names)), key=lambda i: (place[names[i]], names[i]))
+
+# %% ../nbs/02_data.ipynb #p18a05
+def other_rows(
+    names: list[str],  # of n pictures, in order
+    captions: list[list[str]],  # all that is said of each
+) -> list[int | None]:  # n row numbers; None where no row will do
+    "For each row the next one that shows another picture and says nothing that this row says; it looks at a thousand at most."
+    n, change = len(names), [None] * len(names)
+    for i in reversed([*range(n)] * 2):  # the next row, round and round, whose captions are others
+        j = (i + 1) % n
+        change[i] = j if captions[i] != captions[j] else change[j]
+    rows = []
+    for i, own in enumerate(map(set, captions)):
+        following = [] if change[i] is None else ((change[i] + k) % n for k in range(min(n, 1000)))
+        rows.append(next((j for j in following if names[j] != names[i] and own.isdisjoint(captions[j])), None))
+    return rows
+
 # %% ../nbs/02_data.ipynb #c025
 def label_names(
     files: list[COCO],  # instances of all splits that matter
@@ -220,6 +291,7 @@ class Sample(NamedTuple):
     labels: Tensor | None  # [C] of 0 and 1
     image_id: int  # as in the annotation file
     path: str  # the image file
+    problem: str = ""  # why it could not be read
 
 
 def to_tensor(
@@ -276,6 +348,11 @@ class CocoCaptions(Dataset):
 
     def __len__(self) -> int: return len(self.ids)
 
+    @functools.cached_property
+    def pictures(self) -> list[str]:  # N names, equal where rows show the same picture
+        "The content of the image files, from `picture_names`."
+        return picture_names(self.paths)
+
     def set_epoch(
         self,
         epoch: int,  # call it before each pass over the data
@@ -307,8 +384,20 @@ class CocoCaptions(Dataset):
         i: int,  # which image, from 0
     ) -> Sample:  # its image is None when the file is missing or broken
         "The image, a caption and what else is known."
-        return Sample(self.read_image(i), self.pick_caption(i), None if self.labels is None else self.labels[i],
-                      self.ids[i], str(self.paths[i]))
+        image, labels = self.read_image(i), None if self.labels is None else self.labels[i]
+        problem = self.why_not(i) if image is None else ""
+        return Sample(image, self.pick_caption(i), labels, self.ids[i], str(self.paths[i]), problem)
+
+    def why_not(
+        self,
+        i: int,  # an image that could not be read
+    ) -> str:  # one line with its path
+        "Say why, by trying again."
+        try: read_rgb(self.paths[i])
+        except Exception as error:
+            words = one_line(str(error)) or type(error).__name__
+            return words if str(self.paths[i]) in words else f"{self.paths[i]}: {words}"
+        return f"{self.paths[i]} could not be read when it was first asked for"
 
 # %% ../nbs/02_data.ipynb #c040
 def image_transform(
@@ -346,6 +435,18 @@ def tokenize(
     most = min(max_length, 2**31 - 1)  # tokenizers count no further
     tokens = tokenizer(captions, padding=True, truncation=True, max_length=most, return_tensors="pt")
     return tokens["input_ids"].long(), tokens["attention_mask"].bool()
+
+
+def count_long(
+    captions: list[str],  # any number of captions
+    tokenizer: Callable,  # a transformers tokenizer
+    max_length: int,  # longer ones are cut
+) -> int:  # how many that are
+    "Count captions that are cut; none has more tokens than bytes, beside those of the tokenizer's own, so most need no look."
+    most = max_length - tokenizer.num_special_tokens_to_add()
+    long = [text for text in captions if len(text.encode()) > most]
+    if not long: return 0
+    return sum(len(ids) > max_length for ids in tokenizer(long, verbose=False)["input_ids"])
 
 # %% ../nbs/02_data.ipynb #c053
 @dataclass
@@ -394,7 +495,7 @@ def collate(
     return Batch(images=torch.stack([s.image for s in good]) if good else torch.zeros(0, 3, 0, 0),
                  text_ids=text_ids, text_mask=text_mask, labels=labels,
                  image_ids=torch.tensor([s.image_id for s in samples])[readable],
-                 captions=[s.caption for s in good], broken=[s.path for s in samples if s.image is None])
+                 captions=[s.caption for s in good], broken=[s.problem or s.path for s in samples if s.image is None])
 
 # %% ../nbs/02_data.ipynb #c058
 def retext(
@@ -410,16 +511,6 @@ def retext(
     return replace(batch, text_ids=text_ids, text_mask=text_mask, captions=list(captions))
 
 # %% ../nbs/02_data.ipynb #c070
-def file_md5(
-    path: Path,  # any file
-) -> str:  # 32 hexadecimal digits
-    "The checksum of a file, read in pieces."
-    digest = hashlib.md5(usedforsecurity=False)
-    with open(path, "rb") as file:
-        while piece := file.read(1 << 20): digest.update(piece)
-    return digest.hexdigest()
-
-
 def fetch(
     url: str,  # what to download
     path: Path,  # where it goes; called <name>.part until it is whole

@@ -256,7 +256,10 @@ class TextEncoder(nn.Module):
         self.name = str(name)
         self.bert, self.tokenizer = load_bert(name, pretrained)
         self.dim = self.bert.config.hidden_size
-        self.max_length = min(self.tokenizer.model_max_length, self.bert.config.max_position_embeddings)
+        table = getattr(getattr(self.bert, "embeddings", None), "position_embeddings", None)
+        unused = getattr(table, "padding_idx", None)  # RoBERTa's kin number positions from behind this row
+        positions = self.bert.config.max_position_embeddings - (0 if unused is None else unused + 1)
+        self.max_length = min(self.tokenizer.model_max_length, positions)  # may be lowered, not raised
 
     def forward(self,
         ids: Tensor, # token ids [B, T] int64

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from filelock import FileLock, Timeout
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
-from .data import Batch, CocoCaptions, Sample, collate, file_md5
+from .data import Batch, CocoCaptions, Sample, collate, picture_names
 from .encoders import TextEncoder, VisionEncoder, freeze, is_frozen
 from .masking import MaskBank
 from .model import VLJEPA
@@ -61,8 +61,8 @@ def image_key(
     data: Subset,  # Of `CocoCaptions`
 ) -> str:  # Another one after any change of preprocessing or files
     "Fingerprint of the preprocessing and the bytes of the images, in order."
-    files = [Path(data.dataset.paths[i]) for i in data.indices]
-    return fingerprint(repr(data.dataset.transform), [file_md5(p) if p.is_file() else "" for p in files])
+    files = [data.dataset.paths[i] for i in data.indices]
+    return fingerprint("as a viewer shows them", repr(data.dataset.transform), picture_names(files))
 
 # %% ../nbs/08b_features.ipynb #n5ec0de1
 def sync(
@@ -394,6 +394,7 @@ class StoredText(nn.Module):
     ):
         super().__init__()
         self.name, self.dim, self.tokenizer, self.tokens = encoder.name, encoder.dim, tokenizer, tokens
+        self.max_length = tokenizer.max_length
         freeze(self)
 
     def forward(self,
