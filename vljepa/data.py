@@ -391,13 +391,12 @@ class CocoCaptions(Dataset):
     def why_not(
         self,
         i: int,  # an image that could not be read
-    ) -> str:  # one line with its path
+    ) -> str:  # its path, a colon and the reason
         "Say why, by trying again."
-        try: read_rgb(self.paths[i])
-        except Exception as error:
-            words = one_line(str(error)) or type(error).__name__
-            return words if str(self.paths[i]) in words else f"{self.paths[i]}: {words}"
-        return f"{self.paths[i]} could not be read when it was first asked for"
+        path, words = str(self.paths[i]), "it could not be read when it was first asked for"
+        try: read_rgb(path)
+        except Exception as error: words = one_line(str(error)).removeprefix(path).strip(" :") or type(error).__name__
+        return f"{path}: {words}"
 
 # %% ../nbs/02_data.ipynb #c040
 def image_transform(
@@ -458,7 +457,7 @@ class Batch:
     labels: Tensor | None  # [B, C] of 0 and 1
     image_ids: Tensor  # [B] int64
     captions: list[str]  # B captions
-    broken: list[str] = field(default_factory=list)  # files that could not be read and are not in the batch
+    broken: list[str] = field(default_factory=list)  # files that could not be read, each with the reason
 
     def __len__(self) -> int: return len(self.images)
 

@@ -200,7 +200,7 @@ def word_gradient(
 ) -> tuple[list[str], Tensor]:  # W words; gradient times latent, [W, P]
     "To first order, what each word's latents add to the cosine of a hidden patch."
     words = look.batch.captions[i].split()
-    owner = [k for k, word in enumerate(words) for _ in word + " "]  # character -> word
+    owner = [k for k, word in enumerate(words) for _ in word + " "]  # character -> word, the space after it included
     look, line = same_image(look, i), " ".join(words)
     text, text_mask = caption_latents(model, look.batch, [line])
     text = text.detach().requires_grad_()
@@ -211,7 +211,7 @@ def word_gradient(
     spans = model.text.tokenizer(line, truncation=True, max_length=len(by_token), return_offsets_mapping=True)
     added = torch.zeros(len(words), len(patches))
     for (start, end), values in zip(spans["offset_mapping"], by_token):
-        if end > start: added[owner[start]] += values  # [CLS] and [SEP] belong to no word
+        if end > start: added[owner[end - 1]] += values  # a token may begin with a space; [CLS] and [SEP] are no words
     return words, added
 
 # %% ../nbs/10_diagnostics.ipynb #c040
