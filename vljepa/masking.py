@@ -255,7 +255,7 @@ def distance_to(
     sides: Tensor,  # [..., 2] its height and width, in patches
     grid: tuple[int, int],  # rows and columns
 ) -> Tensor:  # [..., N], of the centre of each patch: up to a half inside the block
-    "How far, in sides of a block, each patch is from its centre; in a line of patches the middle comes first."
+    "How far, in sides of a block, each patch is from its centre; in each line the middle comes first."
     y, x = ((torch.arange(n, device=middle.device) + .5 - middle[..., k, None]).abs() / sides[..., k, None]
             for k, n in enumerate(grid))
     y, x = y[..., :, None], x[..., None, :]  # [..., rows, 1], [..., 1, cols]
@@ -320,8 +320,8 @@ def mask_explorer(
     "Sliders for the kind of mask, the share and the seed."
     def draw(kind, share, seed):
         mask = MASKS[kind](grid, share)(n, torch.Generator().manual_seed(seed))
-        shares = mask_shares(mask, grid)
-        title = f"{shares['hidden']:.0%} hidden, {shares['visible']:.0%} visible, copy-paste {copy_paste(mask, grid):.2f}"
+        shares, score = mask_shares(mask, grid), copy_paste(mask, grid)
+        title = f"{shares['hidden']:.0%} hidden, {shares['visible']:.0%} visible, copy-paste {score:.2f}"
         show_masks(mask, grid, n=n).suptitle(title, fontsize=9, y=1.15)
         plt.show()
     share = ipywidgets.FloatSlider(0.6, min=0.1, max=0.9, step=0.05, continuous_update=False)
@@ -354,7 +354,7 @@ def mask_numbers(
     size: int,  # how many masks there are
     seed: int = 0,  # another seed gives other masks
 ) -> Tensor:  # numbers from 0 to size - 1, [B, V]
-    "Which masks of a bank an image has: a hash of seed, image and view (SplitMix64), blind to patterns in ids."
+    "Which masks of a bank an image has: a hash (SplitMix64) of seed, image and view, so patterns are lost."
     x = torch.tensor([seed], device=ids.device)
     for fact in (ids[:, None], torch.arange(views, device=ids.device)):
         x = (x ^ fact) + (0x9E3779B97F4A7C15 - 2**64)  # whole numbers of 64 bits, which wrap around
