@@ -181,8 +181,9 @@ def slide(page):
     page.check("#vljepa-masks [value=random]")
     problems, first = [], score()
     if not .75 < first < .95: problems.append(f"random masks of 60% score {first}, in the chapter .85")
-    page.check("#vljepa-masks [value=block]")
-    if not .15 < score() < .4: problems.append(f"block masks of 60% score {score()}, in the chapter .26")
+    for kind in ("block", "multiblock"):
+        page.check(f"#vljepa-masks [value={kind}]")
+        if not .15 < score() < .4: problems.append(f"{kind} masks of 60% score {score()}, in the chapter .26")
     for slider in ("share", "seed"):
         before = score()
         page.focus(f"#vljepa-masks [name={slider}]"); page.keyboard.press("ArrowRight")

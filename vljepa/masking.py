@@ -255,7 +255,7 @@ def distance_to(
     sides: Tensor,  # [..., 2] its height and width, in patches
     grid: tuple[int, int],  # rows and columns
 ) -> Tensor:  # [..., N], of the centre of each patch: up to a half inside the block
-    "How far, in sides of the block, each patch is from its centre; along a row or a column the middle comes first."
+    "How far, in sides of a block, each patch is from its centre; in each line the middle comes first."
     y, x = ((torch.arange(n, device=middle.device) + .5 - middle[..., k, None]).abs() / sides[..., k, None]
             for k, n in enumerate(grid))
     y, x = y[..., :, None], x[..., None, :]  # [..., rows, 1], [..., 1, cols]
@@ -271,7 +271,7 @@ def nearest(
 
 # %% ../nbs/03_masking.ipynb #c053
 class MultiBlockMask(Masker):
-    "After I-JEPA: several blocks to predict, and most of what they leave visible; every mask drawn by itself."
+    "After I-JEPA: several blocks to predict, most of what they leave visible; every mask drawn by itself."
     def __init__(self,
         grid: tuple[int, int] = (14, 14),  # rows and columns of patches
         share: float = 0.6,  # share of the patches that the blocks hide together
@@ -319,11 +319,9 @@ def mask_explorer(
 ) -> ipywidgets.interactive:  # a widget; display it in a notebook
     "Sliders for the kind of mask, the share and the seed."
     def draw(kind, share, seed):
-        masker = MASKS[kind](grid) if kind == "multiblock" else MASKS[kind](grid, share)
-        mask = masker(n, torch.Generator().manual_seed(seed))
-        visible, hidden = (f"{x.shape[1] / masker.num_patches:.0%}" for x in mask)
-        title = f"{hidden} hidden, {visible} visible, copy-paste {copy_paste(mask, grid):.2f}"
-        if kind == "multiblock": title += " (sets its own share)"
+        mask = MASKS[kind](grid, share)(n, torch.Generator().manual_seed(seed))
+        shares, score = mask_shares(mask, grid), copy_paste(mask, grid)
+        title = f"{shares['hidden']:.0%} hidden, {shares['visible']:.0%} visible, copy-paste {score:.2f}"
         show_masks(mask, grid, n=n).suptitle(title, fontsize=9, y=1.15)
         plt.show()
     share = ipywidgets.FloatSlider(0.6, min=0.1, max=0.9, step=0.05, continuous_update=False)
@@ -349,16 +347,17 @@ class MaskBank:
         rows = indices.cpu() % len(self)
         return Mask(self.mask.keep[rows], self.mask.hide[rows]).to(indices.device)
 
+# %% ../nbs/03_masking.ipynb #nbank01
 def mask_numbers(
     ids: Tensor,  # image ids, [B]
     views: int,  # V, how many masks each image has
     size: int,  # how many masks there are
     seed: int = 0,  # another seed gives other masks
 ) -> Tensor:  # numbers from 0 to size - 1, [B, V]
-    "Which masks of a bank an image has: a hash (SplitMix64) of seed, image and view, so that patterns in ids do not matter."
+    "Which masks of a bank an image has: a hash (SplitMix64) of seed, image and view, so patterns are lost."
     x = torch.tensor([seed], device=ids.device)
     for fact in (ids[:, None], torch.arange(views, device=ids.device)):
-        x = (x ^ fact) + (0x9E3779B97F4A7C15 - 2**64)
+        x = (x ^ fact) + (0x9E3779B97F4A7C15 - 2**64)  # whole numbers of 64 bits, which wrap around
         for shift, factor in ((30, 0xBF58476D1CE4E5B9 - 2**64), (27, 0x94D049BB133111EB - 2**64), (31, 1)):
-            x = (x ^ (x >> shift & 2**(64 - shift) - 1)) * factor  # whole numbers of 64 bits, which wrap around
+            x = (x ^ (x >> shift & 2**(64 - shift) - 1)) * factor
     return x % size

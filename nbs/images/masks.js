@@ -1,5 +1,5 @@
 // The sliders of the chapter on masking, on a page without a kernel: masks drawn as RandomMask, BlockMask and MultiBlockMask of
-// vljepa.masking draw them (other random numbers, batches of one), and their copy-paste score. Nothing is loaded from elsewhere.
+// vljepa.masking draw them (other random numbers), and their copy-paste score. Nothing is loaded from elsewhere.
 (() => {
   const root = document.getElementById("vljepa-masks");
   if (!root) return;
@@ -16,38 +16,45 @@
   }
 
   const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
-  const aspect = (low, high, d) => Math.exp(d.between(Math.log(low), Math.log(high)));   // tall and wide are equally likely
-  const inside = (top, left, height, width) => (r, c) => r >= top && r < top + height && c >= left && c < left + width;
+  const nearest = (distance, n) => {                      // the n patches with the smallest distance
+    const first = new Set([...distance.keys()].sort((a, b) => distance[a] - distance[b]).slice(0, n));
+    return distance.map((_, i) => first.has(i));
+  };
 
   function random(share, d) {
-    const scores = grid(d.next), cut = [...scores].sort((a, b) => a - b)[Math.round(share * N)];
-    const hide = scores.map(s => s < cut);
+    const hide = nearest(grid(d.next), Math.round(share * N));
     return { hide, keep: hide.map(h => !h) };
   }
 
   function block(share, d) {
     const n = Math.round(share * N);
-    const height = clamp(Math.round(Math.sqrt(n * aspect(2 / 3, 3 / 2, d))), Math.ceil(n / SIDE), SIDE), width = Math.ceil(n / height);
+    const aspect = Math.exp(d.between(Math.log(2 / 3), Math.log(3 / 2)));   // tall and wide are equally likely
+    const height = clamp(Math.round(Math.sqrt(n * aspect)), Math.ceil(n / SIDE), SIDE), width = Math.ceil(n / height);
     const top = d.below(SIDE - height + 1), left = d.below(SIDE - width + 1);
     const fromBelow = d.below(2), fromRight = d.below(2), byColumns = d.below(2);   // the order in which patches are counted
     const hide = grid((r, c) => {
       const y = fromBelow ? height - 1 - (r - top) : r - top, x = fromRight ? width - 1 - (c - left) : c - left;
-      return inside(top, left, height, width)(r, c) && (byColumns ? x * height + y : y * width + x) < n;
+      return y >= 0 && y < height && x >= 0 && x < width && (byColumns ? x * height + y : y * width + x) < n;
     });
     return { hide, keep: hide.map(h => !h) };
   }
 
-  function rectangle(share, ratio, d) {
-    const height = clamp(Math.round(Math.sqrt(share * N * ratio)), 1, SIDE);
-    const width = clamp(Math.round(Math.sqrt(share * N / ratio)), 1, SIDE);
-    return inside(d.below(SIDE - height + 1), d.below(SIDE - width + 1), height, width);
+  function place(sides, d) {                              // how far each patch is from the nearest block, in sides of the block
+    const blocks = sides.map(pair => pair.map(side => Math.min(side, SIDE)).map(side => [d.between(-.5, SIDE - side + .5) + side / 2, side]));
+    return grid((r, c) => Math.min(...blocks.map(([[middleY, height], [middleX, width]]) => {
+      const y = Math.abs(r + .5 - middleY) / height, x = Math.abs(c + .5 - middleX) / width;
+      return Math.max(y, x) + Math.min(y, x) / 1000;
+    })));
   }
 
-  function multiblock(_, d) {                             // sets its own share
-    const size = d.between(.15, .2), ratio = aspect(.75, 1.5, d);
-    const context = rectangle(d.between(.85, 1), 1, d), targets = [0, 1, 2, 3].map(() => rectangle(size, ratio, d));
-    const hide = grid((r, c) => targets.some(t => t(r, c)));
-    return { hide, keep: grid(context).map((k, i) => k && !hide[i]) };
+  function multiblock(share, d) {                         // four blocks grow until the count is right
+    const n = Math.round(share * N), whole = SIDE * Math.sqrt(.925);
+    const sides = [0, 1, 2, 3].map(() => {
+      const area = N * (1 - (1 - share) ** .25) * d.between(6, 8) / 7, aspect = d.between(.75, 1.5);
+      return [Math.sqrt(area * aspect), Math.sqrt(area / aspect)];
+    });
+    const hide = nearest(place(sides, d), n), context = place([[whole, whole]], d);
+    return { hide, keep: nearest(context.map((far, i) => hide[i] ? 1e9 : far), Math.round(.925 * (N - n))) };
   }
 
   function copyPaste({ hide, keep }) {
@@ -89,9 +96,7 @@
     const percent = part => `${Math.round(100 * mean(m => m[part].filter(x => x).length) / N)}%`;
     const score = mean(copyPaste).toFixed(2);
     root.dataset.score = score;
-    form.share.disabled = kind == "multiblock";
-    root.querySelector("output").textContent = `${percent("hide")} hidden (orange), ${percent("keep")} visible (blue), copy-paste score ${score}`
-      + (kind == "multiblock" ? "; multi-block masks set their own share" : "");
+    root.querySelector("output").textContent = `${percent("hide")} hidden (orange), ${percent("keep")} visible (blue), copy-paste score ${score}`;
     root.querySelector(".masks").ariaLabel = `${SHOWN} ${kind} masks: ${root.querySelector("output").textContent}`;
   }
   form.addEventListener("input", draw);
