@@ -28,7 +28,7 @@ from torch.utils.flop_counter import flop_registry
 from .data import Batch, friendly_errors
 from .encoders import find_folder, freeze
 from .losses import LOSSES
-from .masking import Mask
+from .masking import Mask, mask_shares
 from .model import PRESETS, VLJEPA, VLJEPAConfig
 from .targets import EMATarget
 from .training import TRAIN_PRESETS, TrainConfig, make_mask, make_parser, param_groups, resolve_run, save_memory
@@ -188,6 +188,7 @@ class Plan:
     images: int  # In one optimiser step
     disk: int  # Bytes of stored features
     gpu: bool  # Planned for a GPU
+    shares: dict[str, float]  # From `mask_shares`: of the patches hidden, visible and neither
 
     @property
     def peak(self) -> int: # Bytes
@@ -249,7 +250,8 @@ def plan(
         optimizer.step(); optimizer.zero_grad()  # makes its state, which later steps find
         memory.peak = Counter()
         flops = rehearse_step(model, c, *batches[0], optimizer, memory)
-    return Plan({part: memory.peak[part] for part in PARTS}, preparing, flops, c.batch_size * c.accumulate, disk, gpu)
+    return Plan({part: memory.peak[part] for part in PARTS}, preparing, flops, c.batch_size * c.accumulate, disk, gpu,
+                mask_shares(one, model.vision.grid))
 
 # %% ../nbs/13_planning.ipynb #c045
 def measure_rate(
@@ -323,6 +325,7 @@ def format_plan(
                   f"at {rate / 1e12:.2g} TFLOP/s, which nothing but multiplying matrices reaches"]
     else: lines += ["time: unknown, for the GPU is not here; --tflops says how fast it multiplies"]
     if planned.disk: lines += [f"disk: {planned.disk / 1e9:.2f} GB of stored features"]
+    lines += ["masks: " + ", ".join(f"{share:.1%} {name}" for name, share in planned.shares.items()) + " of the patches"]
     return "\n".join(lines)
 
 def format_proposals(
