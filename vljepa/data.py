@@ -182,10 +182,10 @@ def label_names(
     files: list[COCO],  # instances of all splits that matter
     key: str,  # "category" or an extra key of the annotations, such as "color"
 ) -> list[str]:  # class names
-    "The classes of a key: categories in the order of their ids, other values in the order of the alphabet."
+    "The classes of a key: categories by their lowest id, each name once; other values in alphabetical order."
     if key == "category":
         names = {i: category["name"] for f in files for i, category in f.cats.items()}
-        return [names[i] for i in sorted(names)]
+        return list(dict.fromkeys(names[i] for i in sorted(names)))
     names = sorted({str(a[key]) for f in files for a in f.dataset["annotations"] if a.get(key) is not None})
     if names: return names
     keys = sorted({k for f in files for a in f.dataset["annotations"] for k in a})
@@ -230,11 +230,11 @@ def to_tensor(
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
 
 # %% ../nbs/02_data.ipynb #c029b
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP", "JPEG2000", "AVIF", "HEIF")  # none starts a program
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP", "JPEG2000", "AVIF", "HEIF")  # in one process
 FOREIGN = {  # how other files begin, and what to do about them
     rb".{4}ftyp(hei|hev|mif|msf)": "is a HEIC photograph: pip install pillow-heif, or convert it to JPEG",
     rb".{4}ftypavi": "is an AVIF picture: pip install --upgrade pillow, or convert it to JPEG",
-    rb"\W*(<\?xml[^>]*>\s*)?<(!doctype html|html|head|body)": "is a web page, as failed downloads leave: fetch it again",
+    rb"\W*(<\?xml[^>]*>\s*)?<(!doctype html|html|head|body)": "is a web page, no picture: fetch it again",
     rb"\W*<(.*<)?svg": "is an SVG drawing: convert it to PNG",
     rb"%!PS|%PDF": "is a PostScript or PDF page: convert it to PNG",
     rb"version https://git-lfs": "is a pointer of Git LFS: run git lfs pull",
@@ -268,39 +268,41 @@ def open_image(
         raise OSError(f"{path} {next(known, other)}") from e
     if 0 < max(file.size) <= 100 * min(file.size): return file
     file.close()
-    raise ValueError(f"{path} has {file.size[0]} x {file.size[1]} pixels: cut it; the sides may differ 100-fold")
+    raise ValueError(f"{path} has {file.size[0]} x {file.size[1]} pixels, and 1 to 100 is the longest: cut it")
 
 
 def eight_bits(
     pixels: np.ndarray,  # floats, or whole numbers of more than 8 bits, [H, W]
     path: str | Path,  # their file, for messages
 ) -> np.ndarray:  # 0 to 255, [H, W]
-    "Scale floats from 0 to 1, 16 bits from 0 to 65535, and 12 bits, where no value exceeds 4095, from 0 to 4095."
+    "Scale floats from 0 to 1, and 16 bits from 0 to 65535; where none exceeds 4095, 12 bits from 0 to 4095."
     known = pixels[np.isfinite(pixels)]
     low, high = (known.min(), known.max()) if len(known) else (0, 0)
     top = 1 if pixels.dtype.kind == "f" else 65535
     if low < 0 or high > top or len(known) < pixels.size:
-        raise ValueError(f"{path} has values beyond 0 to {top} ({low:g} to {high:g}, and {pixels.size - len(known)} "
-                         f"nan or infinite): scale them to 0 to {top}, and fill the gaps")
+        raise ValueError(f"{path} has values beyond 0 to {top} ({low:g} to {high:g}, and "
+                         f"{pixels.size - len(known)} nan or infinite): scale them to 0 to {top}, and fill the gaps")
     if top > 1 and 0 < high <= 4095:
         top = 4095
-        warnings.warn(f"{path} is read as 12 bits, as its highest value is {high}: scale it to 0 to 65535 if it "
-                      "has another depth", stacklevel=3)
+        warnings.warn(f"{path} is read as 12 bits, as its highest value is {high}: scale it to 0 to 65535 if "
+                      "it has another depth", stacklevel=3)
     return (pixels * np.float32(255 / top)).round().astype(np.uint8)
 
 
 def read_rgb(
     path: str | Path,  # an image file; of several pictures in it the first
-    least: int | None = None,  # of a large JPEG decode so few pixels that the shorter side keeps 1.5 times this
+    least: int | None = None,  # decode a large JPEG only so far that the shorter side keeps 1.5 times this
 ) -> Image.Image:  # RGB, 8 bits
-    "Read an image as a viewer shows it: turned as its EXIF says, on white; 16-bit values up to 4095 as 12 bits."
+    "Read an image as a viewer shows it: turned as its EXIF says, on white; of 12 bits if none exceeds 4095."
     with open_image(path) as file:
         if least: file.draft(None, (3 * least // 2,) * 2)  # a square, as EXIF may swap the sides
         try: file.load()
-        except (OSError, SyntaxError, ValueError) as e: raise OSError(f"{path} is damaged ({e}): fetch it again") from e
+        except (OSError, SyntaxError, ValueError) as e:
+            raise OSError(f"{path} is damaged ({e}): fetch it again") from e
         try: ImageOps.exif_transpose(file, in_place=True)
         except Exception: pass  # EXIF that cannot be read turns nothing
-        if file.mode.startswith(("I", "F")): return Image.fromarray(eight_bits(np.asarray(file), path)).convert("RGB")
+        if file.mode.startswith(("I", "F")):
+            return Image.fromarray(eight_bits(np.asarray(file), path)).convert("RGB")
         if file.mode[-1] not in "Aa" and "transparency" not in file.info: return file.convert("RGB")
         white = Image.new("RGBA", file.size, "white")
         return Image.alpha_composite(white, file.convert("RGBA")).convert("RGB")
@@ -309,7 +311,7 @@ def read_rgb(
 def draft_size(
     transform: Callable,  # from torchvision or timm, or any other
 ) -> int | None:  # the side in pixels, for `read_rgb`; None where the transform begins otherwise
-    "The shorter side that a transform asks for, if a `Resize` comes first: nothing else has seen the pixels then."
+    "The shorter side that a transform asks for, if a `Resize` comes first, so that nothing else sees the pixels."
     first = next(iter(getattr(transform, "transforms", [transform])), None)
     size = getattr(first, "size", None) if type(first).__name__ == "Resize" else None
     return size if isinstance(size, int | None) else max(size)
