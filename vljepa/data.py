@@ -296,8 +296,10 @@ def read_rgb(
     "Read an image as a viewer shows it: turned as its EXIF says, on white; of 12 bits if none exceeds 4095."
     with open_image(path) as file:
         if least: file.draft(None, (3 * least // 2,) * 2)  # a square, as EXIF may swap the sides
+        if file.format == "TIFF": file.filename = ""  # else Pillow maps plain TIFF into memory and turns it wrongly
         try: file.load()
-        except (OSError, SyntaxError, ValueError) as e:
+        except MemoryError: raise
+        except Exception as e:  # each format has errors of its own
             raise OSError(f"{path} is damaged ({e}): fetch it again") from e
         try: ImageOps.exif_transpose(file, in_place=True)
         except Exception: pass  # EXIF that cannot be read turns nothing
