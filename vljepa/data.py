@@ -230,7 +230,8 @@ def to_tensor(
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
 
 # %% ../nbs/02_data.ipynb #c029b
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP", "JPEG2000", "AVIF", "HEIF")  # in one process
+# For none of these Pillow starts another program.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP", "JPEG2000", "AVIF", "HEIF")
 FOREIGN = {  # how other files begin, and what to do about them
     rb".{4}ftyp(hei|hev|mif|msf)": "is a HEIC photograph: pip install pillow-heif, or convert it to JPEG",
     rb".{4}ftypavi": "is an AVIF picture: pip install --upgrade pillow, or convert it to JPEG",
@@ -247,7 +248,7 @@ def readable_formats() -> tuple[str, ...]:  # names that Pillow knows
     try:
         import pillow_heif
         pillow_heif.register_heif_opener()
-    except ImportError: pass
+    except ImportError: pass  # then the error for a HEIC photograph names it
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
@@ -296,7 +297,7 @@ def read_rgb(
     "Read an image as a viewer shows it: turned as its EXIF says, on white; of 12 bits if none exceeds 4095."
     with open_image(path) as file:
         if least: file.draft(None, (3 * least // 2,) * 2)  # a square, as EXIF may swap the sides
-        if file.format == "TIFF": file.filename = ""  # else Pillow maps plain TIFF into memory and turns it wrongly
+        if file.format == "TIFF": file.filename = ""  # else Pillow maps it into memory, and turns it wrongly
         try: file.load()
         except MemoryError: raise
         except Exception as e:  # each format has errors of its own

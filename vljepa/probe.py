@@ -320,7 +320,7 @@ def mask_turn(
     path: Path,  # The image file; its header is read
     size: list[int],  # Height and width in the annotations
 ) -> Image.Transpose | None:  # How to turn a mask of this size; None: not at all
-    "Masks of the size as stored turn like the picture; an unreadable file says nothing against the annotations."
+    "Masks of the size as stored turn like the picture; where no file can be read, annotations are believed."
     try:
         with open_image(path) as file:
             turn, tags = TURNS.get(file.getexif().get(0x112)), getattr(file, "tag_v2", None)
@@ -329,8 +329,8 @@ def mask_turn(
     if size == ([w, h] if turn else [h, w]): return None
     if turn and size == [h, w]: return turn
     seen = (w, h) if turn else (h, w)
-    raise ValueError(f"has the height {size[0]} and the width {size[1]}, but {path} is {seen[0]} high and {seen[1]} "
-                     "wide: give its size as seen, and outlines to match")
+    raise ValueError(f"has the height {size[0]} and the width {size[1]}, but {path} is {seen[0]} high and "
+                     f"{seen[1]} wide: give its size as seen, and outlines to match")
 
 def label_regions(
     annotations: Path,  # Folder with instances_<split>.json
@@ -440,7 +440,7 @@ class Rows:
 class Features(NamedTuple):
     "What the probes may read, for n images."
     pooled: dict[str, Tensor]  # By row of `ROWS`, [n, F]
-    tokens: dict[str, Subset]  # By row of `TOKEN_ROWS`, [L, D + 1] of each image with a label; last: 1 where hidden
+    tokens: dict[str, Subset]  # By row of `TOKEN_ROWS`, [n, L, D + 1] if it has a label; last: 1 where hidden
     images: Tensor  # Mean target latent of the whole image, [n, D]
     labels: Tensor | None  # [n, C]
     hide: Tensor  # Hidden patches, [n, Nm]
@@ -451,7 +451,7 @@ class Features(NamedTuple):
     ) -> "Features":  # Of these images
         "Leave images out."
         pick = lambda store: {name: x[rows] for name, x in store.items()}
-        tokens = {name: Subset(x.dataset, x.indices[rows]) for name, x in self.tokens.items()}  # nothing is read
+        tokens = {name: Subset(x.dataset, x.indices[rows]) for name, x in self.tokens.items()}  # reads nothing
         return Features(pick(self.pooled), tokens, self.images[rows], self.labels[rows],
                         self.hide[rows], list(itertools.compress(self.ids, rows.tolist())))
 
@@ -486,19 +486,20 @@ def collect(
     images: int = 0,  # Stop after so many; 0 takes all
 ) -> Features:  # On the CPU
     "Run everything over the images once, and pool."
-    pooled, stored, rest, done, random = defaultdict(list), defaultdict(Rows), [], 0, random_predictor(opened.model)
-    position = positions(loader.dataset)
+    pooled, stored, rest, done = defaultdict(list), defaultdict(Rows), [], 0
+    random, position = random_predictor(opened.model), positions(loader.dataset)
     add = lambda name, x: pooled[name].append(x.cpu())
     for batch in tqdm(loader, desc="features", disable=None):
         if not len(batch): continue
         batch = batch.to(opened.means.device)
         numbers = [position[i] for i in batch.image_ids.tolist()]
         rows, words, whole, hide = row_latents(opened, random, batch, numbers, loader.collate_fn.max_length)
-        known = batch.labels.sum(1) > 0 if batch.labels is not None else torch.zeros(len(batch), dtype=torch.bool)
+        known = [] if batch.labels is None else batch.labels.sum(1).nonzero()[:, 0]
         for name, (visible, hidden) in rows.items():
             add(name, torch.cat([x.mean(1) for x in (visible, hidden) if x.shape[1]], -1))
-            if name in TOKEN_ROWS and known.any():
-                stored[name].add(torch.cat([F.pad(visible, (0, 1)), F.pad(hidden, (0, 1), value=1.)], 1)[known])
+            if name in TOKEN_ROWS and len(known):
+                both = torch.cat([F.pad(visible, (0, 1)), F.pad(hidden, (0, 1), value=1.)], 1)
+                stored[name].add(both[known])
         if words is not None:
             add("caption alone", words)
             add("visible patches and caption", torch.cat([rows["visible patches"][0].mean(1), words], -1))
@@ -630,7 +631,8 @@ def label_sets(
     cover = []
     for split, loader, f in ((c.train_split, opened.train, train), (c.val_split, opened.val, test)):
         path = dict(zip(loader.dataset.dataset.ids, loader.dataset.dataset.paths))
-        cover.append(label_regions(folder, split, f.ids, keys, vision.transform(), vision.grid, [path[i] for i in f.ids]))
+        files = [path[i] for i in f.ids]
+        cover.append(label_regions(folder, split, f.ids, keys, vision.transform(), vision.grid, files))
     if all(x is not None for x in cover):
         sets["in the hidden part"] = tuple(hidden_labels(x, f.hide) for x, f in zip(cover, (train, test)))
     return sets
