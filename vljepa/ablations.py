@@ -31,13 +31,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 from .shapes import make_shapes_coco
-from .data import file_md5, friendly_errors
+from .data import cache_folder, file_md5, friendly_errors, picture_names
 from .masking import BlockMask, MaskBank
 from .targets import normalize_targets
 from .model import PRESETS, VLJEPA, VLJEPAConfig
 from .features import Array, Views, by_position, fingerprint, open_arrays, store_features
 from .training import (
-    BASELINES, METERS, TRAIN_PRESETS, Look, TrainConfig, Trainer, cache_folder, compare, find_data, follow_parent, latent_means,
+    BASELINES, METERS, TRAIN_PRESETS, Look, TrainConfig, Trainer, compare, find_data, follow_parent, latent_means,
     load_checkpoint, looks, make_loaders, make_mask, meters, provenance, read_config, read_metrics, save_figure, shown_captions,
     skill, summarize, write_json)
 from .diagnostics import Opened
@@ -196,29 +196,31 @@ def part_features(
 ) -> tuple[Tensor, Tensor] | None:  # Features [n, 2D] and labels [n, C]; None where no object has a place
     "Mean visible latent beside mean predicted latent, and the classes in the hidden part, of images with any label."
     folder, vision = find_data(opened.config)/"annotations", opened.model.vision
-    pooled, hide, ids = [], [], []
+    pooled, hide, ids, path = [], [], [], dict(zip(loader.dataset.dataset.ids, loader.dataset.dataset.paths))
     for look in common_looks(opened, loader, ("right",)):
         visible, known = normalize_targets(look.context.float()), look.batch.labels.sum(1) > 0
         pooled.append(torch.cat([visible.mean(1), own(look.guesses).mean(1)], -1)[known].cpu())
         hide.append(look.mask.hide[known].cpu()); ids += look.batch.image_ids[known].tolist()
-    cover = stored_regions(folder, split, ids, vision.encoder.transform(), vision.grid, loader.dataset.dataset.classes,
-                           opened.config.cache_gb)
+    cover = stored_regions(folder, split, ids, [path[i] for i in ids], vision.encoder.transform(), vision.grid,
+                           loader.dataset.dataset.classes, opened.config.cache_gb)
     return None if cover is None else (torch.cat(pooled), hidden_labels(cover, torch.cat(hide)))
 
 def stored_regions(
     annotations: Path,  # Folder with instances_<split>.json
     split: str,  # Which instances
     ids: list[int],  # n image ids
+    paths: list[Path],  # Their files
     transform,  # The encoder's own
     grid: tuple[int, int],  # Rows and columns of the patch grid
     classes: list[str],  # C class names
     limit_gb: float,  # Most that the folder of features may hold
 ) -> Tensor | None:  # Share of each patch that a class covers, [n, C, N]
     "`label_regions`, computed once."
-    key = fingerprint(file_md5(annotations/f"instances_{split}.json"), ids, repr(transform), grid, classes)
+    facts = file_md5(annotations/f"instances_{split}.json"), ids, picture_names(paths)
+    key = fingerprint(facts, repr(transform), grid, classes)
     array = Array(f"regions-{key}", (len(ids), len(classes), grid[0] * grid[1]))
     def fill(new):
-        cover = label_regions(annotations, split, ids, ("category",), transform, grid)
+        cover = label_regions(annotations, split, ids, ("category",), transform, grid, paths)
         if cover is not None: new[array.name][:] = cover.half().numpy()
     stored = open_arrays(cache_folder()/"features", [array], fill, 1e9 * limit_gb)[array.name]
     return None if np.isnan(stored).any() else torch.from_numpy(stored.astype(np.float32))

@@ -8,7 +8,7 @@ __all__ = ['CONTROL', 'COCO_KEYS', 'LONGEST', 'FORMATS', 'FOREIGN', 'COCO_FILES'
            'seeded_order', 'other_rows', 'label_names', 'multi_hot', 'Sample', 'to_tensor', 'readable_formats',
            'open_image', 'eight_bits', 'read_rgb', 'draft_size', 'CocoCaptions', 'image_transform', 'word_tokenizer',
            'tokenize', 'count_long', 'Batch', 'collate', 'retext', 'fetch', 'unpack', 'download_coco',
-           'friendly_errors', 'vljepa_data']
+           'friendly_errors', 'check_folder', 'vljepa_data']
 
 # %% ../nbs/02_data.ipynb #c003
 import errno
@@ -461,18 +461,19 @@ class CocoCaptions(Dataset):
     ) -> Sample:  # its image is None when the file is missing or broken
         "The image, a caption and what else is known."
         image, labels = self.read_image(i), None if self.labels is None else self.labels[i]
-        problem = self.why_not(i) if image is None else ""
+        problem = self.problem(i) or f"{self.paths[i]}: could not be read at first" if image is None else ""
         return Sample(image, self.pick_caption(i), labels, self.ids[i], str(self.paths[i]), problem)
 
-    def why_not(
+    def problem(
         self,
-        i: int,  # an image that could not be read
-    ) -> str:  # its path, a colon and the reason
-        "Say why, by trying again."
-        path, words = str(self.paths[i]), "it could not be read when it was first asked for"
+        i: int,  # which image
+    ) -> str:  # its path, a colon and the reason; empty where it can be read
+        "Say why an image cannot be read."
+        path = str(self.paths[i])
         try: read_rgb(path, self.least)
-        except Exception as error: words = one_line(str(error)).removeprefix(path).strip(" :") or type(error).__name__
-        return f"{path}: {words}"
+        except Exception as error:
+            return f"{path}: {one_line(str(error)).removeprefix(path).strip(' :') or type(error).__name__}"
+        return ""
 
 # %% ../nbs/02_data.ipynb #c040
 def image_transform(
@@ -692,12 +693,24 @@ def friendly_errors(
     return run
 
 # %% ../nbs/02_data.ipynb #c085
+def check_folder(
+    root: str | Path,  # a folder in COCO format
+    split: str,  # which captions file and image folder
+) -> list[str]:  # what to print, a line each
+    "Read every picture of a split: how many there are, which are the same, and which cannot be read."
+    data = CocoCaptions(root, split)
+    names, rows = picture_names(data.paths, verify=True), range(len(data))
+    problems = [p for i in tqdm(rows, desc="reading pictures", delay=1, disable=None) if (p := data.problem(i))]
+    return [*problems, f"{root}: {split} has {len(data):,} images with {sum(map(len, data.captions)):,} captions; "
+            f"{len(set(names)):,} different pictures, {len(problems):,} that cannot be read"]
+
+
 @call_parse
 @friendly_errors
 def vljepa_data(
-    what: str,  # shapes (drawn here, no network) or coco (downloaded)
-    root: str,  # folder to write
-    split: str = "val2017",  # coco: val2017 (1 GB to download) or train2017 (20 GB)
+    what: str,  # shapes (drawn here, no network), coco (downloaded) or check (reads every picture of a split)
+    root: str,  # folder to write, or to check
+    split: str = "val2017",  # coco: val2017 (1 GB to download) or train2017 (20 GB); check: any
     train: int = 4000,  # shapes: number of training images
     val: int = 1000,  # shapes: number of validation images
     size: int = 64,  # shapes: height and width in pixels
@@ -710,7 +723,8 @@ def vljepa_data(
     if what == "shapes":
         make_shapes_coco(root, train, val, size, objects, occlusion, background, seed, sys.stderr.isatty())
     elif what == "coco": download_coco(root, split)
-    else: raise ValueError(f"{what!r} is no data set: use shapes or coco")
+    elif what == "check": return print(*check_folder(root, split), sep="\n")
+    else: raise ValueError(f"{what!r} is no data set: use shapes, coco or check")
     for name in (split,) if what == "coco" else ("train", "val"):
         data = CocoCaptions(root, name)
         print(f"{root}: {name} has {len(data):,} images with {sum(map(len, data.captions)):,} captions")

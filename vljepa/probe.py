@@ -36,7 +36,7 @@ from pycocotools import mask as coco_mask
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
-from .data import Batch, CocoCaptions, file_md5, friendly_errors, label_names, open_image, read_coco
+from .data import Batch, CocoCaptions, friendly_errors, label_names, open_image, picture_names, read_coco
 from .encoders import gather_tokens
 from .predictor import Predictor
 from .targets import normalize_targets
@@ -220,8 +220,8 @@ def refuse_overlap(
     test_paths: Sequence[Path],  # Images to measure on
 ):
     "ValueError when a file is in both, under whatever name."
-    known = {file_md5(p): p for p in set(train_paths) if p.is_file()}
-    twice = [(p, known[h]) for p in test_paths if p.is_file() and (h := file_md5(p)) in known]
+    known = dict(zip(picture_names(train_paths), train_paths))
+    twice = [(p, known[n]) for p, n in zip(test_paths, picture_names(test_paths)) if n in known and p.is_file()]
     if twice:
         test, train = twice[0]
         raise ValueError(f"{len(twice)} of {len(test_paths)} test images were trained on, such as {test}, which "
