@@ -190,11 +190,11 @@ def split_rows(
     val: CocoCaptions,  # The validation split; perhaps the same
     config: TrainConfig,  # Says how many images, and in which order they are drawn
 ) -> tuple[Subset, Subset]:  # Rows to train on and rows to evaluate on, in an order that content decides
-    "Draw the held-out rows; train on those that show other pictures."
-    held_out = seeded_order(val.pictures, config.split_seed)[:config.val_images or None]
-    known = {val.pictures[i] for i in held_out}
-    rest = [i for i in seeded_order(train.pictures, config.split_seed) if train.pictures[i] not in known]
-    return Subset(train, rest[:config.train_images or None]), Subset(val, held_out)
+    "Hold out pictures, one row of each; train on the rows that show other pictures."
+    first = {val.pictures[i]: i for i in reversed(seeded_order(val.pictures, config.split_seed))}
+    held_out = dict([*reversed(first.items())][:config.val_images or None])
+    rest = [i for i in seeded_order(train.pictures, config.split_seed) if train.pictures[i] not in held_out]
+    return Subset(train, rest[:config.train_images or None]), Subset(val, [*held_out.values()])
 
 def shuffle_captions(
     rows: Subset,  # Of `CocoCaptions`, changed in place
@@ -247,12 +247,11 @@ def data_facts(
     val: DataLoader,  # Likewise
 ) -> dict[str, int]:  # By name
     "What one should know of the rows: how many show the same picture, how many captions are cut, who has no other caption."
-    facts, words = {}, val.collate_fn
-    for name, rows in dict(training=train.dataset, held_out=val.dataset).items():
-        facts |= {f"{name}_rows": len(rows), f"{name}_pictures": len({rows.dataset.pictures[i] for i in rows.indices})}
-    held_out = {val.dataset.dataset.pictures[i] for i in val.dataset.indices}
+    words, held_out = val.collate_fn, {val.dataset.dataset.pictures[i] for i in val.dataset.indices}
     texts = [text for rows in (train.dataset, val.dataset) for i in rows.indices for text in rows.dataset.captions[i]]
-    return facts | dict(
+    return dict(
+        training_rows=len(train.dataset), held_out_pictures=len(held_out),
+        training_pictures=len({train.dataset.dataset.pictures[i] for i in train.dataset.indices}),
         held_out_rows_in_training_split=sum(name in held_out for name in train.dataset.dataset.pictures),
         without_other_caption=sum(map(int.__eq__, rows_of_others(val.dataset), val.dataset.indices)),
         captions=len(texts), max_tokens=words.max_length,
@@ -971,13 +970,14 @@ def format_facts(
 ) -> str:  # Sentences
     "What was really hidden, and what is odd about the data."
     masks, d = result["masks"], result["data"]
-    repeated = sum(d[f"{part}_rows"] - d[f"{part}_pictures"] for part in ("training", "held_out"))
+    repeated = d["training_rows"] - d["training_pictures"]
     told = [f"Masks hide {masks['hidden']:.1%} of the patches, show {masks['visible']:.1%}, and leave out {masks['neither']:.1%}."]
-    if repeated: told.append(f"{repeated:,} rows show a picture that another row shows, too; no picture is on both sides.")
+    if repeated: told.append(f"The {d['training_rows']:,} training rows show {d['training_pictures']:,} different pictures; "
+                             "none of them is held out, and each held-out picture is asked once.")
     if d["captions_cut"]:
         told.append(f"{d['captions_cut']:,} of {d['captions']:,} captions are longer than {d['max_tokens']} tokens and were cut.")
     if d["without_other_caption"]:
-        told.append(f"For {d['without_other_caption']:,} of {d['held_out_rows']:,} held-out images no other caption was found: "
+        told.append(f"For {d['without_other_caption']:,} of {d['held_out_pictures']:,} held-out images no other caption was found: "
                     "their shuffled caption is their own.")
     return " ".join(told)
 
