@@ -231,6 +231,7 @@ def plan(
     if change: change(model)
     disk = feature_bytes(model, c, images) if c.cache else 0
     one = make_mask(c, model.vision.grid)(1, torch.Generator())
+    shares = mask_shares(one, model.vision.grid)
     first = copy.deepcopy(model)
     with fake, counter() as memory:  # in full precision, 64 images at a time
         first.to_empty(device="cpu").targets(torch.empty(64, 3, *model.vision.image_size))
@@ -250,8 +251,8 @@ def plan(
         optimizer.step(); optimizer.zero_grad()  # makes its state, which later steps find
         memory.peak = Counter()
         flops = rehearse_step(model, c, *batches[0], optimizer, memory)
-    return Plan({part: memory.peak[part] for part in PARTS}, preparing, flops, c.batch_size * c.accumulate, disk, gpu,
-                mask_shares(one, model.vision.grid))
+    parts = {part: memory.peak[part] for part in PARTS}
+    return Plan(parts, preparing, flops, c.batch_size * c.accumulate, disk, gpu, shares)
 
 # %% ../nbs/13_planning.ipynb #c045
 def measure_rate(

@@ -976,6 +976,8 @@ def format_facts(
                              "none of them is held out, and each held-out picture is asked once.")
     if d["captions_cut"]:
         told.append(f"{d['captions_cut']:,} of {d['captions']:,} captions are longer than {d['max_tokens']} tokens and were cut.")
+    if broken := result["broken_images"]:
+        told.append(f"{len(broken):,} images could not be read, such as " + "; ".join(broken[:3]) + ".")
     if d["without_other_caption"]:
         told.append(f"For {d['without_other_caption']:,} of {d['held_out_pictures']:,} held-out images no other caption was found: "
                     "their shuffled caption is their own.")
@@ -1002,7 +1004,7 @@ def format_report(
             "rankme of the predictions as a share of the targets' values](curve.png)\n\n"
             "![Images, their visible parts, and the cosine of each hidden patch's prediction](examples.png)\n\n"
             f"{result['steps']} steps in {result['seconds']} s, {result['trained_parameters']:,} trained parameters, "
-            f"seed {result['seed']}, {len(result['broken_images'])} images could not be read.\n\n"
+            f"seed {result['seed']}.\n\n"
             + "\n".join(f"- {k}: {v}" for k, v in result["provenance"].items()) + "\n")
 
 # %% ../nbs/09_training.ipynb #c071
@@ -1245,6 +1247,10 @@ class Trainer:
         state = load_checkpoint(self.run/"checkpoint", self.model, self.optimizer, self.accelerator.scaler, marks)
         self.step, self.seconds, self.broken = state["step"], state["seconds"], set(state["broken"])
 
+    def told(self) -> dict: # Part of results.json
+        "What was really hidden, and what is odd about the data."
+        return dict(masks=mask_shares(self.bank.mask, self.model.vision.grid), data=self.facts, broken_images=self.all_broken())
+
     def report_broken(self,
         paths: list[str],  # Files that could not be read
     ):
@@ -1279,9 +1285,7 @@ class Trainer:
         table, c, acc = self.measure(), self.config, self.accelerator
         result = dict(table=table, meters=self.meters, seed=c.seed, steps=self.step,
                       seconds=round(self.seconds, 1), held_out=self.held_out, processes=acc.num_processes,
-                      trained_parameters=count_trained(self.model), broken_images=self.all_broken(),
-                      masks=mask_shares(self.bank.mask, self.model.vision.grid), data=self.facts,
-                      provenance=provenance())
+                      trained_parameters=count_trained(self.model), **self.told(), provenance=provenance())
         batch = next(batch for batch in self.val if len(batch)).to(acc.device)
         mask = self.bank(range(len(batch))).to(batch.images.device)
         with self.autocast(): figure = plot_examples(self.model, batch, mask)
@@ -1380,6 +1384,6 @@ def train_run(
     say(f"run folder: {run}")
     say(f"{len(trainer.train.dataset):,} training and {len(trainer.val.dataset):,} held-out images; "
         f"{count_trained(trainer.model):,} trained parameters; {trainer.accelerator.device}")
-    say(format_facts(dict(masks=mask_shares(trainer.bank.mask, trainer.model.vision.grid), data=trainer.facts)))
+    say(format_facts(trainer.told()))
     table = trainer.fit()
     say(f"\n{format_table(table)}\n\nreport: {run/'report.md'}")
