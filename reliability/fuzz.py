@@ -48,7 +48,7 @@ import vljepa.planning
 import vljepa.probe
 import vljepa.training
 from corpus import ARGUMENTS, CAPTIONS, CORPUS, GREY, NO_TEXT, NOISE, Hostile, can_link, png, run
-from vljepa.data import CocoCaptions, collate, friendly_errors, word_tokenizer
+from vljepa.data import CocoCaptions, collate, friendly_errors, seeded_order, word_tokenizer
 
 RESULTS = Path(__file__).resolve().parent/"results"/"fuzz.json"
 pick = st.sampled_from
@@ -249,7 +249,8 @@ def call_read(place, draw):
             batch = collate([*data], tokenizer(), 16)
             print(*batch.captions, *batch.broken, *data.classes)
             if use_table: print(vljepa.probe.read_labels(table, data)[1])
-            vljepa.probe.label_regions(place/"data/annotations", split, data.ids, keys, reading(), (2, 2))
+            print(*vljepa.data.check_folder(place/"data", split), len(seeded_order(data.pictures)))
+            vljepa.probe.label_regions(place/"data/annotations", split, data.ids, keys, reading(), (2, 2), data.paths)
     return [*keys, *["table"] * use_table], vljepa_read
 
 def call_probe(place, draw):
