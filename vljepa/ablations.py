@@ -20,7 +20,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 import matplotlib.pyplot as plt
@@ -51,6 +51,15 @@ class Study:
     variants: dict[str, dict]  # Name -> fields of `VLJEPAConfig` and `TrainConfig` that differ; the first is the baseline
     measure: str = "skill"  # The column that decides
     banks: bool = False  # Evaluate on every kind and share of masks too
+    setting: dict = field(default_factory=dict)  # Fields that differ for all of them under the preset tiny
+
+    def changes(self,
+        variant: str,  # Its name
+        preset: str = "tiny",  # Which of `STUDY_SETTINGS`
+        given: dict | None = None,  # Fields that somebody wants otherwise for every variant
+    ) -> dict:  # Fields that differ from the preset's setting
+        "What makes a variant: the study's setting, what was asked for, and its own difference, which wins."
+        return {**(self.setting if preset == "tiny" else {}), **(given or {}), **self.variants[variant]}
 
     @property
     def baseline(self) -> str: # Name of a variant
@@ -65,21 +74,21 @@ MASK_VARIANTS = {f"{kind} {share:.0%}": dict(mask=kind, share=share) for kind in
 LOSS_NAMES = dict(cosine="cosine", smooth_l1="smooth L1", l1="L1", l2="L2")
 STUDIES = dict(
     masks=Study("How much should be hidden, and in which shape?",
-                {name: MASK_VARIANTS[name] | LONG for name in ("block 60%", *MASK_VARIANTS)}, "skill_all", banks=True),
+                {name: MASK_VARIANTS[name] for name in ("block 60%", *MASK_VARIANTS)}, "skill_all", banks=True, setting=LONG),
     leak=Study("What does a predictor learn whose context has seen the hidden patches?",
                {"visible only": {}, "full image": dict(context="full")}),
     captions=Study("What do captions add, and must they be the right ones?",
                    {"right": {}, "without text": dict(text=""), "always empty": dict(drop_caption=1.),
                     "shuffled": dict(shuffle_captions=True)}),
     losses=Study("Which loss, and should targets be layer-normalised?",
-                 {f"{LOSS_NAMES[loss]}, {norm}": dict(loss=loss, layer_norm_targets=norm == "normalised") | LONG
-                  for norm in ("normalised", "raw") for loss in LOSS_NAMES}),
+                 {f"{LOSS_NAMES[loss]}, normalised": dict(loss=loss, layer_norm_targets=True) for loss in LOSS_NAMES} |
+                 {f"{LOSS_NAMES[loss]}, raw": dict(loss=loss, layer_norm_targets=False) for loss in ("cosine", "l2")}, setting=LONG),
     size=Study("How deep and how wide must a predictor be?",
                {"2 x 64": dict(depth=2, dim=64)} | {f"{depth} x {dim}": dict(depth=depth, dim=dim) for depth in (1, 2, 4)
                                  for dim in (32, 64, 128)}),
-    form=Study("Joint self-attention or cross-attention?", {"joint": LONG, "cross": dict(form="cross") | LONG}),
+    form=Study("Joint self-attention or cross-attention?", {"joint": {}, "cross": dict(form="cross")}, setting=LONG),
     positions=Study("What are positions for?",
-                    {"positions, long": LONG, "none, long": dict(positions=False) | LONG,
+                    {"positions, long": dict(steps=1600), "none, long": dict(steps=1600, positions=False),
                      "positions, short": dict(steps=400), "none, short": dict(steps=400, positions=False)}),
     momentum=Study("What does the momentum of the target do when the encoder is frozen?",
                    {f"{m:g}": dict(momentum=m) for m in (.996, 0., 1.)}),
@@ -291,8 +300,8 @@ def study_jobs(
     jobs = {}
     for seed in range(seeds):
         for study in studies.values():
-            for variant in study.variants.values():
-                job = Job(folder, *variant_configs({**(changes or {}), **variant}, seed, preset), study.banks)
+            for variant in study.variants:
+                job = Job(folder, *variant_configs(study.changes(variant, preset, changes), seed, preset), study.banks)
                 jobs[job.run] = job._replace(banks=job.banks or (job.run in jobs and jobs[job.run].banks))
     return list(jobs.values())
 
@@ -362,9 +371,9 @@ def study_rows(
 ) -> tuple[list[dict], list[dict], list[dict]]:  # Rows of the table, of mask banks, of learning curves
     "Collect what the runs have measured."
     rows, banks, curves = [], [], []
-    for variant, own_changes in study.variants.items():
+    for variant in study.variants:
         for seed in range(seeds):
-            job = Job(folder, *variant_configs({**(changes or {}), **own_changes}, seed, preset), study.banks)
+            job = Job(folder, *variant_configs(study.changes(variant, preset, changes), seed, preset), study.banks)
             key, tested = dict(study=name, variant=variant, seed=seed), {}
             if (job.run/"failed.json").exists():
                 rows.append(key | json.loads((job.run/"failed.json").read_text(encoding="utf-8")))
