@@ -143,7 +143,7 @@ def columns(
     picture: Tensor,  # [B, N] bool, equally many True in every row
 ) -> Tensor:  # [B, n] int64, sorted
     "The column numbers of the True entries of each row."
-    return picture.nonzero()[:, 1].contiguous().view(len(picture), -1)
+    return picture.nonzero()[:, 1].clone().view(len(picture), -1)
 
 class Masker:
     "Call it with a batch size to get a `Mask`; a subclass says in `draw` which patches that is."

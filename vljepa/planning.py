@@ -31,7 +31,7 @@ from .losses import LOSSES
 from .masking import Mask, mask_shares
 from .model import PRESETS, VLJEPA, VLJEPAConfig
 from .targets import EMATarget
-from .training import TRAIN_PRESETS, TrainConfig, make_mask, make_parser, param_groups, resolve_run, save_memory
+from .training import FIXED_MASKS, TRAIN_PRESETS, TrainConfig, make_mask, make_parser, param_groups, resolve_run, save_memory
 
 # %% ../nbs/13_planning.ipynb #c008
 _flash = "_scaled_dot_product_flash_attention_for_cpu"  # torch's own formulas know a GPU's attention only
@@ -239,6 +239,8 @@ def plan(
     with fake, counter() as memory:
         memory.part = "batch"
         batches = [fake_batch(model, c, one, tokens) for _ in range(c.accumulate)]  # a step is given all at once
+        fixed = FIXED_MASKS * bool(c.masks) * (not gpu)  # they stay in main memory
+        bank = torch.empty(fixed, sum(part.shape[1] for part in one), dtype=torch.long)
     if c.cache: use_stored(model, c)
     save_memory(model, half_precision(c), c.recompute)
     with fake, memory:
