@@ -723,8 +723,8 @@ def vljepa_data(
     if what == "shapes":
         make_shapes_coco(root, train, val, size, objects, occlusion, background, seed, sys.stderr.isatty())
     elif what == "coco": download_coco(root, split)
-    elif what == "check": return print(*check_folder(root, split), sep="\n")
+    elif what == "check": print(*check_folder(root, split), sep="\n")
     else: raise ValueError(f"{what!r} is no data set: use shapes, coco or check")
-    for name in (split,) if what == "coco" else ("train", "val"):
+    for name in dict(shapes=("train", "val"), coco=(split,), check=())[what]:
         data = CocoCaptions(root, name)
         print(f"{root}: {name} has {len(data):,} images with {sum(map(len, data.captions)):,} captions")
