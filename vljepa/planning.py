@@ -16,7 +16,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 import torch
 import transformers
@@ -188,7 +188,7 @@ class Plan:
     images: int  # In one optimiser step
     disk: int  # Bytes of stored features
     gpu: bool  # Planned for a GPU
-    shares: dict[str, float]  # From `mask_shares`: of the patches hidden, visible and neither
+    shares: dict[str, float] = field(default_factory=dict)  # From `mask_shares`: patches hidden, visible and neither
 
     @property
     def peak(self) -> int: # Bytes
@@ -328,7 +328,7 @@ def format_plan(
                   f"at {rate / 1e12:.2g} TFLOP/s, which nothing but multiplying matrices reaches"]
     else: lines += ["time: unknown, for the GPU is not here; --tflops says how fast it multiplies"]
     if planned.disk: lines += [f"disk: {planned.disk / 1e9:.2f} GB of stored features"]
-    lines += ["masks: " + ", ".join(f"{share:.1%} {name}" for name, share in planned.shares.items()) + " of the patches"]
+    if planned.shares: lines += ["masks: " + ", ".join(f"{share:.1%} {name}" for name, share in planned.shares.items())]
     return "\n".join(lines)
 
 def format_proposals(
