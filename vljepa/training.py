@@ -622,10 +622,10 @@ def load_checkpoint(
     model: VLJEPA,  # Receives the trained weights
     optimizer: torch.optim.Optimizer | None = None,  # Receives its state, when given
     scaler: torch.amp.GradScaler | None = None,  # Likewise
-    marks: dict[str, str] | None = None,  # From `encoder_marks`; taken now where they are not given
+    marks: dict[str, str] | None = None,  # From `encoder_marks` and `data_marks`; encoders are marked now where none is given
 ) -> dict:  # What state.json holds; step 0 where there is no checkpoint
     "Load the newest whole checkpoint; ValueError where it is damaged, or belongs to other encoders."
-    found, saved = newest_checkpoint(folder), dict(optimizer=None, scaler=None)  # marks: of encoders, perhaps of data
+    found, saved = newest_checkpoint(folder), dict(optimizer=None, scaler=None)
     if not found: return dict(step=0, seconds=0., broken=[])
     try:
         state = json.loads((found/"state.json").read_text(encoding="utf-8"))
