@@ -1,4 +1,4 @@
-"""Finishes a rendered site: `python .ci/site.py _docs`. The same for Quarto and for smalldocs; running it again changes nothing.
+"""Finishes a rendered site: `python tools/site.py _docs`. The same for Quarto and for smalldocs; running it again changes nothing.
 
 - writes llms.txt, a list of the pages with their summaries;
 - turns TeX that the builder left to a script from elsewhere into MathML, which browsers draw by themselves;

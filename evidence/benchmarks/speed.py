@@ -7,11 +7,11 @@
 
 and, by themselves, loading images, drawing masks, and what might make a step faster.
 
-    python benchmarks/speed.py
-    python benchmarks/speed.py --quick
+    python evidence/benchmarks/speed.py
+    python evidence/benchmarks/speed.py --quick
 
 Encoders of the sizes of ViT-B/16 and BERT-base with random weights, noisy JPEGs of 500 x 375 pixels; nothing is downloaded.
-Results go to benchmarks/results/speed.json with seed, commit and hardware."""
+Results go to evidence/benchmarks/results/speed.json with seed, commit and hardware."""
 import argparse
 import copy
 import os

@@ -1,11 +1,11 @@
 """What does the feature cache save? Compare in one run, batch by batch: a training step that runs the frozen encoders, the same
 step from the cache, and the bare predictor's forward, backward and optimiser step on the same tensors.
 
-    python benchmarks/features.py --name tiny
-    python benchmarks/features.py --name photos --data FOLDER --train-split val2017 --val-split train2017 \\
+    python evidence/benchmarks/features.py --name tiny
+    python evidence/benchmarks/features.py --name photos --data FOLDER --train-split val2017 --val-split train2017 \\
         --vision vit_small_patch14_dinov2 --vision-weights FILE --image-size 224 --text FOLDER --dim 192 --batch-size 4
 
-Takes the options of vljepa_train. Results are added to benchmarks/results/features.json with commit and hardware."""
+Takes the options of vljepa_train. Results are added to evidence/benchmarks/results/features.json with commit and hardware."""
 import json
 import sys
 import tempfile

@@ -5,7 +5,7 @@ Four kinds of kill: at any moment of training; before a random file operation wh
 while a feature cache is filled; at any moment of a study. A start is a fork of a process that has imported the library and done
 nothing else, which saves the seconds of the imports; `--fresh` starts a new interpreter each time.
 
-    python reliability/kills.py --kills 52          writes reliability/results/kills.json
+    python evidence/reliability/kills.py --kills 52          writes evidence/reliability/results/kills.json
 """
 import argparse
 import itertools

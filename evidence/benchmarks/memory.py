@@ -1,11 +1,11 @@
 """Does the planner tell the truth? The peak memory of training steps, measured on the processor in a fresh process each, beside what
 `vljepa.planning.plan` says of them without allocating anything.
 
-    python benchmarks/memory.py
-    python benchmarks/memory.py --only "batch 8" "bf16, batch 8"
+    python evidence/benchmarks/memory.py
+    python evidence/benchmarks/memory.py --only "batch 8" "bf16, batch 8"
 
 Encoders of the sizes of ViT-B/16 and BERT-base with random weights, written to a temporary folder; drawn scenes, nothing is
-downloaded. Linux only: it reads /proc. Results go to benchmarks/results/memory.json with seed, commit and hardware."""
+downloaded. Linux only: it reads /proc. Results go to evidence/benchmarks/results/memory.json with seed, commit and hardware."""
 import argparse
 import copy
 import ctypes

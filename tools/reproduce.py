@@ -1,6 +1,6 @@
 """Run every notebook again in a fresh kernel and compare what it prints with the saved outputs.
 
-    python .ci/reproduce.py [NAME ...]
+    python tools/reproduce.py [NAME ...]
 
 Cells that `nbdev_test` leaves out (`eval: false`, `slow`, `gpu`) stay out. Compared is text: streams, plain text, markdown.
 
@@ -12,7 +12,7 @@ Cells that `nbdev_test` leaves out (`eval: false`, `slow`, `gpu`) stay out. Comp
 - `#| needs NAME` leaves a cell out unless the environment variable NAME is set: data that is not in the repository.
 - Names of the machine, versions and commits, temporary folders and progress bars are not compared.
 
-The exit status is 1 if anything differs. Results, of the notebooks named or of all: reliability/results/reproduce.json."""
+The exit status is 1 if anything differs. Results, of the notebooks named or of all: evidence/reliability/results/reproduce.json."""
 import argparse
 import json
 import os
@@ -25,7 +25,7 @@ import nbformat
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT/"reliability"/"results"/"reproduce.json"
+RESULTS = ROOT/"evidence"/"reliability"/"results"/"reproduce.json"
 LEFT_OUT = re.compile(r"^#\| *(eval: *false|slow|gpu)\b|nbdev_export\(", re.M)
 MARK = re.compile(r"^#\| *(varies|needs) +(.+)$", re.M)
 NUMBER = re.compile(r"(?<![\w.])(?:(?<![\d)])[-+])?(?:\d+(?:,\d{3})*)(?:\.\d+)?(?:e[-+]?\d+)?(?![\w]|\.\d)")

@@ -9,11 +9,11 @@ outside the folder? Hypothesis spoils good folders in one to three ways and runs
 A case must end well, or in a SystemExit with one line that is not "unexpected". An audit hook notes every file that is opened
 outside the folder, the run and the installed software, every network connection and every process.
 
-    python reliability/fuzz.py
-    python reliability/fuzz.py --cases 200 --seed 1
+    python evidence/reliability/fuzz.py
+    python evidence/reliability/fuzz.py --cases 200 --seed 1
 
 To be quick, encoders are built once for each architecture, versions and help texts are looked up once, and the pictures of a
-report are drawn in one case of ten. Results go to reliability/results/fuzz.json with seed, commit and hardware."""
+report are drawn in one case of ten. Results go to evidence/reliability/results/fuzz.json with seed, commit and hardware."""
 import argparse
 import contextlib
 import copy

@@ -1,9 +1,9 @@
 """Time every chapter and measure its peak memory, each in a fresh process, and write both into the chapter's box, and the
-time into the table of the home page (then: python .ci/checks.py --write-readme).
+time into the table of the home page (then: python tools/checks.py --write-readme).
 
-    python benchmarks/chapters.py [NAME ...]
+    python evidence/benchmarks/chapters.py [NAME ...]
 
-Slow and GPU cells are left out, as in the test suite. Results go to benchmarks/results/chapters.json with commit and hardware."""
+Slow and GPU cells are left out, as in the test suite. Results go to evidence/benchmarks/results/chapters.json with commit and hardware."""
 import json
 import os
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vljepa.training import provenance
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BOX = re.compile(r"(Reading time about \d+ minutes\.).*?( <!-- cost -->)")
 
 def measure(
@@ -51,7 +51,7 @@ def list_at_home(
 
 if __name__ == "__main__":
     names = sys.argv[1:] or [p.stem for p in sorted((ROOT/"nbs").glob("*.ipynb")) if BOX.search(p.read_text(encoding="utf-8"))]
-    path = ROOT/"benchmarks"/"results"/"chapters.json"
+    path = ROOT/"evidence"/"benchmarks"/"results"/"chapters.json"
     chapters = json.loads(path.read_text(encoding="utf-8"))["chapters"] if path.exists() else {}
     for name in names:
         chapters[name] = measure(ROOT/"nbs"/f"{name}.ipynb")

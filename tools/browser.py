@@ -1,4 +1,4 @@
-"""Opens every page of the rendered site in chromium, as readers see it: `python .ci/browser.py [folder]`.
+"""Opens every page of the rendered site in chromium, as readers see it: `python tools/browser.py [folder]`.
 
 The site is served from this machine and nothing else can be reached. Each page is opened on a desktop in light colours and
 on a phone in dark ones. Problems are broken links, anchors and images, errors in the console, loads from elsewhere, pages
@@ -270,7 +270,7 @@ def main():
     args = parser.parse_args()
     if not importlib.util.find_spec("playwright"): sys.exit(print("skipped: no playwright") or 77)
     names = sorted(p.relative_to(args.folder).as_posix() for p in args.folder.rglob("*.html") if "site_libs" not in p.parts)
-    if not names: sys.exit(f"{args.folder} holds no pages: run python .ci/checks.py site_renders")
+    if not names: sys.exit(f"{args.folder} holds no pages: run python tools/checks.py site_renders")
     start, base = time.perf_counter(), serve(args.folder)
     with ThreadPoolExecutor(len(VIEWS)) as pool:
         views = list(zip(VIEWS, pool.map(lambda view: look(args.folder, base, names, view, args.pictures), VIEWS)))

@@ -1,4 +1,4 @@
-"""Puts an "Open in Colab" badge and a set-up cell into every chapter: `python .ci/badges.py`. Running it again changes nothing.
+"""Puts an "Open in Colab" badge and a set-up cell into every chapter: `python tools/badges.py`. Running it again changes nothing.
 
 On Colab the set-up cell fetches the book, installs its library with what the chapter's tests need, and works in the folder
 of the notebooks; everywhere else it does nothing. The site hides it, and no import stands in it, so that building the site

@@ -1,4 +1,4 @@
-"""Checks of what the notebooks' own tests cannot see. `python .ci/checks.py` runs all, `--help` tells the rest."""
+"""Checks of what the notebooks' own tests cannot see. `python tools/checks.py` runs all, `--help` tells the rest."""
 import argparse
 import ast
 import functools
@@ -39,9 +39,13 @@ NOTHING = {"cells": []}  # stands for a notebook that is not there
 
 # Reading the book
 
+def notebook_paths():
+    "Every notebook that is written by hand: the book, then the engine room."
+    return [*sorted(NBS.glob("*.ipynb")), *sorted((NBS/"engine").glob("*.ipynb"))]
+
 def notebooks():
-    "Every notebook of the book by name."
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(NBS.glob("*.ipynb"))}
+    "Every notebook by name."
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in notebook_paths()}
 
 def sources(nb, kind):
     "The text of all cells of one kind, `code` or `markdown`."
@@ -56,11 +60,24 @@ def table(text):
     rows = [re.split(r"\s*\|\s*", line.strip()[1:-1].strip()) for line in text.splitlines() if line.startswith("|")]
     return [row for row in rows if not set("".join(row)) <= set("-:")]
 
-def chapter_order():
-    "Names of the exported modules in the order of their chapters."
-    exported = {name: re.search(r"^#\| *default_exp +(\w+)", "\n".join(sources(nb, "code")), re.M)
+def module_order():
+    "Names of the exported modules, chapters first, each with its notebook's; the engine's begin with `engine.`."
+    exported = {name: re.search(r"^#\| *default_exp +([\w.]+)", "\n".join(sources(nb, "code")), re.M)
                 for name, nb in notebooks().items()}
-    return [found[1] for found in exported.values() if found]
+    return {found[1]: name for name, found in exported.items() if found}
+
+def module_text(module):
+    "The text of an exported module."
+    return (PACKAGE/f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+
+def public_names(module):
+    "What a module exports."
+    return next(ast.literal_eval(n.value) for n in ast.parse(module_text(module)).body
+                if isinstance(n, ast.Assign) and n.targets[0].id == "__all__")
+
+def exported_cells(nb):
+    "The text of the cells that are exported."
+    return [code for code in sources(nb, "code") if re.search(r"^#\| *export", code, re.M)]
 
 def own_files():
     "Every text file that is or could be committed."
@@ -96,12 +113,17 @@ def undocumented(function, commented):
     if function.returns: own = [] if function.returns.end_lineno in commented else own
     return missing + ["return"] * bool(own)
 
+def patched(function):
+    "The full name of a method that `patch` puts into a class; empty for any other function."
+    if not any(ast.unparse(d) == "patch" for d in function.decorator_list): return ""
+    return f"{ast.unparse(function.args.args[0].annotation)}.{function.name}"
+
 def public_functions(tree):
     "Public functions and methods of a module with their names; not methods that only fill in a base class's."
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     methods = lambda node: {f.name: f for f in node.body if isinstance(f, ast.FunctionDef)}
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef): yield node.name, node
+        if isinstance(node, ast.FunctionDef): yield patched(node) or node.name, node
         if not isinstance(node, ast.ClassDef) or node.name.startswith("_"): continue
         bases = [classes[base.id] for base in node.bases if getattr(base, "id", None) in classes]
         inherited = {name for base in bases for name in methods(base)}
@@ -152,7 +174,7 @@ def make_readme():
     text = re.sub(r"<script.*?</script>\n", "", text)  # GitHub shows the picture that they would replace
     text = re.sub(r"\]\((?!https?:|#)", "](nbs/", text)
     text = re.sub(r"\n{3,}", "\n\n", text).strip()
-    origin = "<!-- Made from nbs/index.ipynb by `python .ci/checks.py --write-readme`: edit the notebook. -->"
+    origin = "<!-- Made from nbs/index.ipynb by `python tools/checks.py --write-readme`: edit the notebook. -->"
     return f"{origin}\n\n{text}\n"
 
 def oldest():
@@ -183,7 +205,7 @@ def readme_is_in_step():
     "README.md is what `--write-readme` would write, and holds one test command."
     test_command()
     same = (ROOT/"README.md").read_text(encoding="utf-8") == make_readme()
-    return [] if same else ["README.md differs from nbs/index.ipynb: run python .ci/checks.py --write-readme"]
+    return [] if same else ["README.md differs from nbs/index.ipynb: run python tools/checks.py --write-readme"]
 
 def outputs_are_saved():
     "A notebook with code has outputs, and none of them is an error."
@@ -199,7 +221,7 @@ def outputs_are_saved():
 def notebooks_are_light():
     "No notebook is larger than 2 MB."
     return [f"{path.name} has {path.stat().st_size:,} bytes, more than {MAX_BYTES:,}: make its figures smaller"
-            for path in NBS.glob("*.ipynb") if path.stat().st_size > MAX_BYTES]
+            for path in notebook_paths() if path.stat().st_size > MAX_BYTES]
 
 def no_machine_paths():
     "No file names a folder of the machine that it was written on."
@@ -247,32 +269,45 @@ def imports_stand_alone():
                 problems.append(f"{name}: imports and other code in one cell: {code.strip().splitlines()[-1]}")
     return problems
 
-def modules_walk_down():
-    "A module imports only from modules of earlier chapters."
-    order, problems = chapter_order(), []
-    for position, module in enumerate(order):
-        text = (PACKAGE/f"{module}.py").read_text(encoding="utf-8")
-        used = set(re.findall(r"^\s*from (?:\.|vljepa\.)(\w+) import", text, re.M))
-        problems += [f"vljepa/{module}.py imports {name}, which no earlier chapter exports" for name in sorted(used)
-                     if name not in order[:position]]
+def the_house_holds():
+    "Imports walk down and no chapter's leads into the engine; modules, classes and lines keep their size; one statement a line."
+    order, problems = list(module_order()), []
+    for position, (module, name) in enumerate(module_order().items()):
+        engine, text = module.startswith("engine."), module_text(module)
+        used = set()
+        for dots, found in re.findall(r"^\s*from (\.+|vljepa\.)([\w.]*) import", text, re.M):
+            used.add(f"engine.{found}" if engine and dots == "." else found)
+        problems += [f"vljepa.{module} imports vljepa.{other}, which no earlier notebook exports" for other in sorted(used - {""})
+                     if other not in order[:position]]
+        problems += [f"vljepa.{module} is a chapter and imports the engine" for other in used if "engine" in other and not engine]
+        most, lines = (300 if engine else 230), text.count("\n")
+        if lines > most: problems.append(f"vljepa.{module} has {lines} lines, {most} are the most")
+        for code in exported_cells(notebooks()[name]):
+            long = [line for line in code.splitlines() if len(line) > 110]
+            problems += [f"{name}: a line of {len(line)} characters: {line[:60]}..." for line in long]
+            marks = [t for t in tokenize.generate_tokens(io.StringIO(code).readline) if t.exact_type == tokenize.SEMI]
+            problems += [f"{name}: two statements in one line: {mark.line.strip()[:80]}" for mark in marks]
+            problems += [f"{name}: class {c.name} has {c.end_lineno - c.lineno + 1} lines in one cell, 80 are the most"
+                         for c in ast.parse(code).body if isinstance(c, ast.ClassDef) and c.end_lineno - c.lineno >= 80]
     return problems
 
 def public_names_are_documented():
     "Every public name has a docstring, and every parameter, return value and field a comment that says what it is."
     problems = []
-    for module in chapter_order():
-        text = (PACKAGE/f"{module}.py").read_text(encoding="utf-8")
+    for module in module_order():
+        text, public = module_text(module), public_names(module)
         tree = ast.parse(text)
         tokens = tokenize.generate_tokens(io.StringIO(text).readline)
         commented = {token.start[0] for token in tokens if token.type == tokenize.COMMENT}
         for name, function in public_functions(tree):
             own = name.split(".")[-1]
+            if name.split(".")[0] not in public: continue  # nobody should call it
             if own.startswith("_") and own != "__init__": continue
             missing = undocumented(function, commented)
             if own != "__init__" and not ast.get_docstring(function): missing.append("docstring")
             if missing: problems.append(f"vljepa/{module}.py, {name}: not documented: {', '.join(missing)}")
         for node in tree.body:
-            if not isinstance(node, ast.ClassDef) or node.name.startswith("_"): continue
+            if not isinstance(node, ast.ClassDef) or node.name not in public: continue
             fields = [f.target.id for f in node.body if isinstance(f, ast.AnnAssign) and f.end_lineno not in commented]
             missing = fields + ["docstring"] * (not ast.get_docstring(node))
             if missing: problems.append(f"vljepa/{module}.py, {node.name}: not documented: {', '.join(missing)}")
@@ -292,10 +327,10 @@ def sidebar_is_complete():
 
 def reading_times_agree():
     "The home page promises the reading time that each chapter states, and the running time that was measured."
-    measured = json.loads((ROOT/"benchmarks"/"results"/"chapters.json").read_text(encoding="utf-8"))["chapters"]
+    measured = json.loads((ROOT/"evidence"/"benchmarks"/"results"/"chapters.json").read_text(encoding="utf-8"))["chapters"]
     books, problems = notebooks(), []
     for row in table(prose(books["index"])):
-        link = re.search(r"\((\w+)\.ipynb\)", row[0])
+        link = re.search(r"\((?:engine/)?(\w+)\.ipynb\)", row[0])
         if not link or not row[-2].isdigit(): continue
         stated = re.search(r"[Rr]eading time:? (?:about )?(\d+) minutes", prose(books.get(link[1], NOTHING)))
         said = stated[1] if stated else "nothing"
@@ -306,7 +341,7 @@ def reading_times_agree():
 
 def notation_is_true():
     "Each name in the last column of the notation page's tables stands in some module."
-    code = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("*.py"))
+    code = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
     names = {name for row in table(prose(notebooks()["notation"])) for name in re.findall(r"`(\w+)`", row[-1])}
     unused = [name for name in sorted(names) if not re.search(rf"\b{name}\b", code)]
     return [f"notation: no module uses the name {name}" for name in unused]
@@ -371,12 +406,12 @@ def beside(name):
     return module
 
 def made_pages_are_in_step():
-    "The interface, references and changelog are what `.ci/pages.py` would write, and stand in the sidebar."
+    "The interface, references and changelog are what `tools/pages.py` would write, and stand in the sidebar."
     pages = beside("pages")
     sidebar = (ROOT/"_quarto.yml").read_text(encoding="utf-8").partition("sidebar:")[2]
-    return [f"{p.relative_to(ROOT)} is out of step: run python .ci/pages.py" for p in pages.stale()] + \
+    return [f"{p.relative_to(ROOT)} is out of step: run python tools/pages.py" for p in pages.stale()] + \
            [f"{p.name} is not in the sidebar of _quarto.yml" for p in pages.pages()
-            if p.relative_to(NBS).as_posix() not in sidebar]
+            if p.suffix == ".ipynb" and p.relative_to(NBS).as_posix() not in sidebar]
 
 def papers_are_in_the_bibliography():
     "Every arXiv and DOI link of the notebooks has its entry in nbs/references.bib; no key and no paper stands there twice."
@@ -396,10 +431,10 @@ def glossary_is_true():
     pages, books, problems = beside("pages"), notebooks(), []
     rows = [row for row in table(prose(books["glossary"])) if "](" in row[-1]]
     for row in rows:
-        name, anchor = re.search(r"\((\w+)\.ipynb(?:#([^)]*))?\)", row[-1]).groups()
+        name, anchor = re.search(r"\((?:engine/)?(\w+)\.ipynb(?:#([^)]*))?\)", row[-1]).groups()
         places = pages.sections(books.get(name, NOTHING))
         text = "\n".join(text for place, text in places if anchor in (None, place))
-        if anchor and anchor not in dict(places): problems.append(f"glossary: {name} has no section {anchor}; run python .ci/pages.py")
+        if anchor and anchor not in dict(places): problems.append(f"glossary: {name} has no section {anchor}; run python tools/pages.py")
         elif not pages.uses(text, pages.terms(row[0])):
             problems.append(f"glossary: {name}, section {anchor or 'any'}, does not use the term {row[0]}")
     order = [re.sub("[`*]", "", row[0]).lower() for row in rows]
@@ -416,7 +451,7 @@ def notation_is_complete():
     common, own = page.partition("## Letters of single chapters")[::2]
     rows = {}
     for row in table(own):
-        if link := re.search(r"\((\w+)\.ipynb\)", row[0]): rows.setdefault(link[1], set()).update(letters(" ".join(row[1:])))
+        if link := re.search(r"\((?:engine/)?(\w+)\.ipynb\)", row[0]): rows.setdefault(link[1], set()).update(letters(" ".join(row[1:])))
     for name, nb in notebooks().items():
         if name == "notation": continue
         missing = sorted(letters(prose(nb)) - letters(common) - rows.get(name, set()))
@@ -426,7 +461,7 @@ def notation_is_complete():
 def colab_cells_work():
     "Every chapter has its Colab badge and set-up cell, which installs what the chapter imports on Colab and nothing elsewhere."
     badges = beside("badges")
-    problems = [f"{path.name} lacks its Colab cells or has old ones: run python .ci/badges.py" for path in badges.stale()]
+    problems = [f"{path.name} lacks its Colab cells or has old ones: run python tools/badges.py" for path in badges.stale()]
     class Shell:
         def __init__(self, name): self.name, self.did = name, []
         def __str__(self): return self.name
@@ -444,19 +479,19 @@ def colab_cells_work():
     return problems
 
 def costs_are_measured():
-    "The running time and memory in each chapter's box are those of benchmarks/results/chapters.json."
-    measured, problems = json.loads((ROOT/"benchmarks"/"results"/"chapters.json").read_text(encoding="utf-8"))["chapters"], []
+    "The running time and memory in each chapter's box are those of evidence/benchmarks/results/chapters.json."
+    measured, problems = json.loads((ROOT/"evidence"/"benchmarks"/"results"/"chapters.json").read_text(encoding="utf-8"))["chapters"], []
     for name, nb in notebooks().items():
         stated = re.search(r"Running it took (\d+) s and ([\d.]+) GB .*<!-- cost -->", prose(nb))
         cost = measured.get(name)
         want = cost and (f"{cost['seconds']:.0f}", f"{cost['gigabytes']:.1f}")
         if ("<!-- cost -->" in prose(nb) or cost) and (not stated or stated.groups() != want):
-            problems.append(f"{name} states {stated and stated.groups()}, measured was {want}: run `python benchmarks/chapters.py {name}`")
+            problems.append(f"{name} states {stated and stated.groups()}, measured was {want}: run `python evidence/benchmarks/chapters.py {name}`")
     return problems
 
 def costs_hold(log):
     "No chapter's label is off by more than a factor of two from what a log of nbdev_test says, the machine's speed taken out."
-    measured = json.loads((ROOT/"benchmarks"/"results"/"chapters.json").read_text(encoding="utf-8"))["chapters"]
+    measured = json.loads((ROOT/"evidence"/"benchmarks"/"results"/"chapters.json").read_text(encoding="utf-8"))["chapters"]
     ran = {name: int(seconds) for name, seconds in re.findall(r"^(\w+)\.ipynb: (\d+) secs$", log, re.M)}
     ratios = [ran[name] / cost["seconds"] for name, cost in measured.items() if name in ran and cost["seconds"] >= 15]
     if not ratios: return ["the log holds no times: call nbdev_test with --timing"]
@@ -464,15 +499,15 @@ def costs_hold(log):
     for name, cost in measured.items():  # loading the libraries, 5 s, is in the label, and not in the log of a process that had them
         if name in ran and not cost["seconds"] / 2 - 5 <= ran[name] / speed <= 2 * cost["seconds"]:
             problems.append(f"{name} took {ran[name]/speed:.0f} s at this machine's speed, its label says {cost['seconds']:.0f}: "
-                            f"run `python benchmarks/chapters.py {name}`")
+                            f"run `python evidence/benchmarks/chapters.py {name}`")
     return problems
 
 def nothing_unsafe():
-    "No code runs what a file or a string says, reads pickles, or unpacks archives outside vljepa/data.py's `unpack`."
+    "No code runs what a file or a string says, reads pickles, or unpacks archives outside vljepa/engine/fetch.py's `unpack`."
     problems = [f"this check is blind to: {line}" for line in BAD_LINES if len(unsafe(ast.parse(line))) != 1]
     for name, text in own_files():
-        if not re.fullmatch(r"(vljepa|benchmarks|reliability|\.ci)/.*\.py|setup\.py", name): continue
-        found = unsafe(ast.parse(text), may_extract=("unpack",) * (name == "vljepa/data.py"))
+        if not re.fullmatch(r"(vljepa|evidence|tools)/.*\.py|setup\.py", name): continue
+        found = unsafe(ast.parse(text), may_extract=("unpack",) * (name == "vljepa/engine/fetch.py"))
         problems += [f"{name}:{line}: {what}: use safetensors, JSON, weights_only=True, a list of arguments, or `unpack`"
                      for line, what in found]
     return problems
@@ -493,7 +528,7 @@ def secrets_stay_out():
 
 CHECKS = [exported_modules_match, notebooks_are_clean, readme_is_in_step, outputs_are_saved, notebooks_are_light,
           no_machine_paths, figures_have_alt_text, figures_share_a_style, papers_are_in_the_bibliography, titles_are_whole,
-          imports_stand_alone, modules_walk_down, public_names_are_documented, import_is_light, sidebar_is_complete,
+          imports_stand_alone, the_house_holds, public_names_are_documented, import_is_light, sidebar_is_complete,
           reading_times_agree, costs_are_measured, notation_is_true, made_pages_are_in_step, glossary_is_true,
           notation_is_complete, exercises_are_proved, chapters_are_joined, colab_cells_work, nothing_unsafe, secrets_stay_out, site_renders]
 

@@ -1,4 +1,4 @@
-"""Draws nbs/images/card.png, the picture that other sites show with a link to the book: `python .ci/card.py`."""
+"""Draws nbs/images/card.png, the picture that other sites show with a link to the book: `python tools/card.py`."""
 from pathlib import Path
 
 import matplotlib.pyplot as plt

@@ -1,7 +1,7 @@
 """Break a run in every way that a bad day knows, each time in a process of its own, and look at how it ends: one sentence, an exit
 code, no traceback, and a checkpoint that `--resume` goes on from.
 
-    python reliability/faults.py          writes reliability/results/faults.json
+    python evidence/reliability/faults.py          writes evidence/reliability/results/faults.json
 
 The full disk and the read-only folder need root, for a small tmpfs; they are skipped without.
 """

@@ -1,11 +1,11 @@
 """What does a lighter predictor cost in skill, on photographs? Some predictors of speed.py are trained with the preset coco, one run
 for each and each seed; frozen encoders and fixed masks are stored, so that only the first run waits for them.
 
-    python benchmarks/predictors.py --cache --masks 4                    # the preset's own encoders and photographs
-    python benchmarks/predictors.py --cache --masks 4 --data photos --vision ... --text ... --steps 300
+    python evidence/benchmarks/predictors.py --cache --masks 4                    # the preset's own encoders and photographs
+    python evidence/benchmarks/predictors.py --cache --masks 4 --data photos --vision ... --text ... --steps 300
 
 Other options are those of `vljepa_train`. Runs go to runs/predictors and are never repeated. Skills go to
-benchmarks/results/predictors.json with seeds, commit, hardware, and the settings that differ from the preset's, without folders."""
+evidence/benchmarks/results/predictors.json with seeds, commit, hardware, and the settings that differ from the preset's, without folders."""
 import argparse
 import json
 from dataclasses import asdict, replace

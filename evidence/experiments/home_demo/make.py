@@ -1,7 +1,7 @@
 """Everything that the picture on the home page shows, computed by a trained model.
 
     vljepa_train --run runs/demo --seed 0 --steps 1500 --eval-every 500 --cache
-    python experiments/home_demo/make.py runs/demo
+    python evidence/experiments/home_demo/make.py runs/demo
 
 Writes demo.json beside this file (what was measured, on what, by what) and, for the page, nbs/images/demo_data.js and
 nbs/images/demo.png."""
@@ -24,7 +24,7 @@ from vljepa.masking import Mask
 from vljepa.shapes import Scene, ShapesWorld
 from vljepa.training import Look, baselines, caption_latents, gray_out, on_patches, pixels, provenance, shown_captions, skill
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 IMAGES = ROOT/"nbs"/"images"
 SIDES = (6, 4)  # of the square blocks, in patches
 KINDS = ("right", "empty", "shuffled")  # of captions
@@ -223,7 +223,7 @@ def main(run):
     data = dict(grid=list(opened.model.vision.grid), sides=SIDES, columns=32, sprites=png(sheet), scenes=scenes,
                 run=dict(steps=trained["steps"], seed=trained["seed"], commit=trained["provenance"]["commit"]))
     line = json.dumps(data, separators=(",", ":"))
-    (IMAGES/"demo_data.js").write_text("// Made by experiments/home_demo/make.py: what demo.js shows.\n"
+    (IMAGES/"demo_data.js").write_text("// Made by evidence/experiments/home_demo/make.py: what demo.js shows.\n"
                                        f"window.vljepaDemo = {line};\n", encoding="utf-8")
     fig = draw(opened, chosen[1], captions, scenes[1]["start"], library)
     fig.savefig(IMAGES/"demo.png", dpi=160, bbox_inches="tight"); plt.close(fig)

@@ -1,6 +1,6 @@
-"""Run the tests in this environment and write its versions and what passed to reliability/results/versions.json.
+"""Run the tests in this environment and write its versions and what passed to evidence/reliability/results/versions.json.
 
-    python reliability/versions.py SET [NOTEBOOK ...]
+    python evidence/reliability/versions.py SET [NOTEBOOK ...]
 
 SET names the entry, such as lowest or newest; an entry of the same name is replaced, or, where notebooks such as 03_masking
 are named, these parts of it. Where the tools of development are missing, so that no notebook can run, every module is
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from vljepa.training import provenance
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("torch", "torchvision", "timm", "transformers", "accelerate", "fastcore", "numpy", "huggingface_hub", "safetensors")
 
 def call(
@@ -56,7 +56,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", help="name of the entry")
     parser.add_argument("notebooks", nargs="*", help="run only these")
-    parser.add_argument("--results", type=Path, default=ROOT/"reliability"/"results"/"versions.json", help="file to write")
+    parser.add_argument("--results", type=Path, default=ROOT/"evidence"/"reliability"/"results"/"versions.json", help="file to write")
     args = parser.parse_args()
     entries = json.loads(args.results.read_text(encoding="utf-8")) if args.results.exists() else {}
     made = provenance()

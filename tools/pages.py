@@ -1,6 +1,7 @@
-"""Writes the pages that are made from other files: `python .ci/pages.py`. The check generated_pages_are_in_step repeats it.
+"""Writes the pages that are made from other files: `python tools/pages.py`. The check generated_pages_are_in_step repeats it.
 
     nbs/api/*.ipynb       from vljepa/*.py: what each module exports, without running it
+    vljepa/__init__.py    the public names of all modules, imported when they are asked for
     nbs/references.ipynb  from nbs/references.bib, CITATION.cff and the links of the chapters
     nbs/changelog.ipynb   from CHANGELOG.md
     nbs/glossary.ipynb    only its links, where they do not lead to a section that uses the term
@@ -9,6 +10,7 @@ import ast
 import io
 import json
 import re
+import textwrap
 import tokenize
 from pathlib import Path
 
@@ -36,7 +38,8 @@ def is_written(name):
 
 def books():
     "The notebooks that are written by hand, by name, in the order of the book."
-    found = {p.stem: read_notebook(p) for p in sorted(NBS.glob("*.ipynb")) if is_written(p.stem)}
+    paths = [*sorted(NBS.glob("*.ipynb")), *sorted((NBS/"engine").glob("*.ipynb"))]
+    found = {p.stem: read_notebook(p) for p in paths if is_written(p.stem)}
     sidebar = re.findall(r"(\w+)\.ipynb", (ROOT/"_quarto.yml").read_text(encoding="utf-8").partition("sidebar:")[2])
     return dict(sorted(found.items(), key=lambda item: (sidebar + [item[0]]).index(item[0])))
 
@@ -131,23 +134,33 @@ def describe_class(node, said):
     for name, f in methods.items():
         if name.startswith("_") and name != "__call__": continue
         head = f"### {node.name}, called" if name == "__call__" else f"### {node.name}.{name}"
-        is_property = any(ast.unparse(d) in ("property", "cached_property") for d in f.decorator_list)
+        is_property = any(ast.unparse(d) in ("property", "cached_property", "functools.cached_property") for d in f.decorator_list)
         call = name if is_property else signature(f, "object" if name == "__call__" else name, bound_to(f))
         parts.append(block(head, call, ast.get_docstring(f), parameters(f, said, bound_to(f))))
     return "\n\n".join(parts)
 
+def module_text(module):
+    "The text of an exported module."
+    return (PACKAGE/f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+
+def exported_names(tree):
+    "What a module exports."
+    return next(ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == "__all__")
+
 def describe_module(module):
     "The parts of a module's page: constants first, then what it exports in the order of the chapter."
-    text = (PACKAGE/f"{module}.py").read_text(encoding="utf-8")
+    text = module_text(module)
     tree, said = ast.parse(text), comments(text)
-    exported = next(ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == "__all__")
-    constants, parts = [], []
+    exported, constants, parts = exported_names(tree), [], []
+    later = [f for f in tree.body if isinstance(f, ast.FunctionDef) and any(ast.unparse(d) == "patch" for d in f.decorator_list)]
     for node in tree.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "__all__") in set(exported):
             comment = said.get(node.lineno) or said.get(node.end_lineno, "")
             constants.append(item(f"**{node.targets[0].id}**", None, comment, node.value))
         elif getattr(node, "name", None) not in exported: continue
-        elif isinstance(node, ast.ClassDef): parts.append(describe_class(node, said))
+        elif isinstance(node, ast.ClassDef):
+            node.body += [f for f in later if ast.unparse(f.args.args[0].annotation) == node.name]
+            parts.append(describe_class(node, said))
         else: parts.append(block(f"## {node.name}", signature(node, node.name, False), ast.get_docstring(node),
                                  parameters(node, said, False)))
     return (["## Constants\n\n" + "\n".join(constants)] if constants else []) + parts
@@ -156,15 +169,52 @@ def modules():
     "Each exported module with the name and content of the notebook that it comes from."
     for name, nb in books().items():
         code = "\n".join("".join(cell["source"]) for cell in nb["cells"] if cell["cell_type"] == "code")
-        if found := re.search(r"^#\| *default_exp +(\w+)", code, re.M): yield found[1], name, nb
+        if found := re.search(r"^#\| *default_exp +([\w.]+)", code, re.M): yield found[1], name, nb
+
+def link_to(name, nb, up=""):
+    "Where a notebook is, from the top folder of the notebooks or from `up`."
+    return f"[{title(nb)}]({up}{'engine/' * bool(re.match(r'E[0-9]', name))}{name}.ipynb)"
 
 def api_pages():
     "A page for each module: path and cells."
     for module, name, nb in modules():
-        intro = (f"Made from the code of `vljepa/{module}.py`. The chapter [{title(nb)}](../{name}.ipynb) builds it step by "
-                 f"step, with its source and tests.\n\n```python\nfrom vljepa import {module}\n```")
+        package, _, own = f"vljepa.{module}".rpartition(".")
+        intro = (f"Made from the code of `vljepa/{module.replace('.', '/')}.py`. {link_to(name, nb, '../')} builds it step by "
+                 f"step, with its source and tests.\n\n```python\nfrom {package} import {own}\n```")
         head = f"# vljepa.{module}\n\n> {summary(nb)}"
-        yield NBS/"api"/f"{module}.ipynb", [head, intro, *describe_module(module)]
+        yield NBS/"api"/f"{module.replace('.', '_')}.ipynb", [head, intro, *describe_module(module)]
+
+
+# The front door
+
+def front_door():
+    "The text of vljepa/__init__.py: where each public name is, so that none is imported before it is asked for."
+    lines = []
+    for module, _, _ in modules():
+        names = " ".join(exported_names(ast.parse(module_text(module))))
+        lines += textwrap.wrap(names, 106, initial_indent=f"{module}: ", subsequent_indent=" ")
+    version = re.search(r"^version *= *(.+)$", (ROOT/"settings.ini").read_text(encoding="utf-8"), re.M)[1]
+    return FRONT_DOOR.format(version=version, names="\n".join(lines))
+
+FRONT_DOOR = '''__version__ = "{version}"
+
+from importlib import import_module as _import
+
+# Made by `python tools/pages.py`: the public names of each module, imported when they are asked for.
+_NAMES = """
+{names}
+"""
+_HOME = {{}}
+for _line in _NAMES.strip().splitlines():
+    _module, _, _rest = _line.rpartition(": ") if _line[0] != " " else (_module, "", _line)
+    _HOME |= dict.fromkeys(_rest.split(), _module)
+
+def __getattr__(name):
+    if name not in _HOME: raise AttributeError(f"module 'vljepa' has no attribute {{name!r}}")
+    return getattr(_import(f"vljepa.{{_HOME[name]}}"), name)
+
+def __dir__(): return sorted({{*globals(), *_HOME}})
+'''
 
 
 # References
@@ -205,7 +255,7 @@ def describe_entry(entry, cited):
     links = [f"[arXiv {entry['eprint']}](https://arxiv.org/abs/{entry['eprint']})"] if "eprint" in entry else []
     if "doi" in entry: links.append(f"[doi {entry['doi']}](https://doi.org/{entry['doi']})")
     if "url" in entry: links.append(f"[{re.sub('^https?://|/$', '', entry['url'])}]({entry['url']})")
-    used = ", ".join(f"[{label}]({name}.ipynb)" for name, label in cited)
+    used = ", ".join(f"[{label}]({'engine/' * bool(re.match('E[0-9]', name))}{name}.ipynb)" for name, label in cited)
     place = ", ".join(filter(None, ["" if where == "arXiv" else where, entry["year"]]))
     return f"- {people(entry['author'])}: *{entry['title']}*. {place}. {', '.join(links)}." + (f" In {used}." if used else "")
 
@@ -266,8 +316,8 @@ def glossary_cells():
     def mend(row):
         name = row["name"]
         anchor = introduced(row["term"], found[name], row["anchor"]) if name in found else ""
-        return f"| {row['term']} |{row['middle']}| [{row['label']}]({name}.ipynb{'#' + anchor if anchor else ''}) |"
-    link = re.compile(r"^\| (?P<term>[^|]+) \|(?P<middle>.*)\| \[(?P<label>[^\]]+)\]\((?P<name>\w+)\.ipynb(?:#(?P<anchor>[^)]*))?\) \|$", re.M)
+        return f"| {row['term']} |{row['middle']}| [{row['label']}]({row['folder']}{name}.ipynb{'#' + anchor if anchor else ''}) |"
+    link = re.compile(r"^\| (?P<term>[^|]+) \|(?P<middle>.*)\| \[(?P<label>[^\]]+)\]\((?P<folder>(?:engine/)?)(?P<name>\w+)\.ipynb(?:#(?P<anchor>[^)]*))?\) \|$", re.M)
     return NBS/"glossary.ipynb", [link.sub(mend, "".join(cell["source"])) for cell in nb["cells"]]
 
 
@@ -282,7 +332,7 @@ def as_notebook(cells):
 def pages():
     "Every page that this script writes: path and text."
     made = [*api_pages(), references_page(), changelog_page(), glossary_cells()]
-    return {path: as_notebook(cells) for path, cells in made}
+    return {path: as_notebook(cells) for path, cells in made} | {PACKAGE/"__init__.py": front_door()}
 
 def stale():
     "Paths of pages that differ from what this script would write, and of pages of modules that are gone."
