@@ -514,7 +514,7 @@ def nothing_unsafe():
 
 def secrets_stay_out():
     "A run folder, trackers included, holds no value of an environment variable that could be a secret."
-    from vljepa.shapes import make_shapes_coco
+    from vljepa.engine.fetch import make_shapes_coco
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)/"run"
         make_shapes_coco(Path(folder)/"data", train=16, val=8)

@@ -120,12 +120,13 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help="notebooks, such as 03_masking; all when none is named")
     args = parser.parse_args()
     sys.path.insert(0, str(ROOT))
-    from vljepa.training import provenance
+    from vljepa.engine.runs import provenance
     os.environ |= dict(OMP_NUM_THREADS="1", PYTHONPATH=str(ROOT))
     os.environ.pop("MPLBACKEND", None)
     saved = json.loads(RESULTS.read_text(encoding="utf-8"))["notebooks"] if args.names and RESULTS.exists() else {}
     notebooks, made = {}, provenance()
-    for path in [ROOT/"nbs"/f"{name}.ipynb" for name in args.names] or sorted((ROOT/"nbs").glob("*.ipynb")):
+    paths = {path.stem: path for folder in ("nbs", "nbs/engine") for path in sorted((ROOT/folder).glob("*.ipynb"))}
+    for path in [paths[name] for name in args.names] or paths.values():
         start = time.perf_counter()
         found = notebooks[path.stem] = check(path)
         found |= dict(seconds=round(time.perf_counter() - start), commit=made["commit"])

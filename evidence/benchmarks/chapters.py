@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from vljepa.training import provenance
+from vljepa.engine.runs import provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 BOX = re.compile(r"(Reading time about \d+ minutes\.).*?( <!-- cost -->)")

@@ -17,7 +17,11 @@ import numpy as np
 import torch
 
 from vljepa.losses import LOSSES
-from vljepa.training import Trainer, make_parser, param_groups, provenance, resolve_run, write_json
+from vljepa.learn import param_groups
+from vljepa.engine.cli import make_parser, resolve_run
+from vljepa.engine.files import write_json
+from vljepa.engine.runs import provenance
+from vljepa.engine.trainer import Trainer
 
 RESULTS = Path(__file__).resolve().parent/"results"/"features.json"
 

@@ -1,5 +1,5 @@
 """Does the planner tell the truth? The peak memory of training steps, measured on the processor in a fresh process each, beside what
-`vljepa.planning.plan` says of them without allocating anything.
+`vljepa.engine.plan.plan` says of them without allocating anything.
 
     python evidence/benchmarks/memory.py
     python evidence/benchmarks/memory.py --only "batch 8" "bf16, batch 8"
@@ -25,9 +25,11 @@ import transformers
 
 from vljepa.encoders import freeze
 from vljepa.model import PRESETS
-from vljepa.planning import measure_rate, half_precision, plan, write_bert_base
-from vljepa.shapes import make_shapes_coco
-from vljepa.training import TRAIN_PRESETS, Trainer, provenance, write_json
+from vljepa.engine.fetch import make_shapes_coco
+from vljepa.engine.files import write_json
+from vljepa.engine.plan import half_precision, measure_rate, plan, write_bert_base
+from vljepa.engine.runs import TRAIN_PRESETS, provenance
+from vljepa.engine.trainer import Trainer
 
 RESULTS = Path(__file__).resolve().parent/"results"/"memory.json"
 

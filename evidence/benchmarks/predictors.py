@@ -13,7 +13,10 @@ from pathlib import Path
 
 from speed import PREDICTORS, RESULTS
 from vljepa.model import PRESETS
-from vljepa.training import TRAIN_PRESETS, Trainer, make_parser, provenance, resolve_run, write_json
+from vljepa.engine.cli import make_parser, resolve_run
+from vljepa.engine.files import write_json
+from vljepa.engine.runs import TRAIN_PRESETS, provenance
+from vljepa.engine.trainer import Trainer
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -32,13 +32,16 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from memory import write_encoders
-from vljepa.encoders import gather_tokens
-from vljepa.losses import cosine_loss
 from vljepa.masking import MASKS
-from vljepa.model import PRESETS
-from vljepa.shapes import make_shapes_coco
+from vljepa.encoders import gather_tokens
 from vljepa.targets import normalize_targets
-from vljepa.training import TRAIN_PRESETS, Trainer, count_trained, param_groups, provenance, write_json
+from vljepa.losses import cosine_loss
+from vljepa.model import PRESETS
+from vljepa.learn import count_trained, param_groups
+from vljepa.engine.fetch import make_shapes_coco
+from vljepa.engine.files import write_json
+from vljepa.engine.runs import TRAIN_PRESETS, provenance
+from vljepa.engine.trainer import Trainer
 
 RESULTS = Path(__file__).resolve().parent/"results"/"speed.json"
 PREDICTORS = {  # name: fields of the model; the first is the preset's

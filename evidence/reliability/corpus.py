@@ -26,9 +26,9 @@ from unittest.mock import patch
 import numpy as np
 from PIL import Image
 
-import vljepa.training
-from vljepa.data import one_line
-from vljepa.shapes import make_shapes_coco
+import vljepa.engine.cli
+from vljepa.engine.fetch import make_shapes_coco
+from vljepa.engine.files import one_line
 
 ARGUMENTS = ["--steps", "1", "--batch-size", "2", "--depth", "1", "--dim", "32", "--heads", "1", "--device", "cpu"]
 FIRST = 3  # the first image of the training split; the two before it are of the validation split
@@ -248,9 +248,9 @@ def run_case(
     arguments: list[str] = (),  # more of `vljepa_train`'s
 ) -> tuple[str, str]:  # "accepted", "refused" or "unexpected"; the sentence
     "Train for a step on a folder."
-    with tempfile.TemporaryDirectory() as runs, patch("vljepa.training.provenance", lambda: {}):
+    with tempfile.TemporaryDirectory() as runs, patch("vljepa.engine.trainer.provenance", lambda: {}):
         argv = ["--data", str(folder), "--run", f"{runs}/run", *ARGUMENTS, *arguments]
-        return run(lambda: vljepa.training.vljepa_train(argv))
+        return run(lambda: vljepa.engine.cli.vljepa_train(argv))
 
 def main():
     "Run the corpus and say what came out."

@@ -21,15 +21,17 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.update(TQDM_DISABLE="1", MPLBACKEND="Agg", TOKENIZERS_PARALLELISM="false")
 import psutil
-from vljepa.shapes import make_shapes_coco
-from vljepa.training import newest_checkpoint, provenance, read_metrics, write_json
+from vljepa.engine.checkpoints import newest_checkpoint
+from vljepa.engine.fetch import make_shapes_coco
+from vljepa.engine.files import write_json
+from vljepa.engine.runs import provenance, read_metrics
 
 RESULTS = Path(__file__).resolve().parent/"results"/"faults.json"
 OPTIONS = ("--resume --dim 32 --depth 1 --heads 2 --batch-size 8 --val-images 8 --device cpu --log-every 1 --save-every 4 "
            "--eval-every 1000 --steps")
-COMMAND = "from vljepa.training import vljepa_train; vljepa_train()"
+COMMAND = "from vljepa.engine.cli import vljepa_train; vljepa_train()"
 NAN = """
-import vljepa.training as t
+import vljepa.engine.trainer as t
 step = t.Trainer.train_step
 def sick(self, batches):
     if self.step == 6:

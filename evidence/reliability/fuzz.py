@@ -33,22 +33,21 @@ from multiprocessing import get_context
 from pathlib import Path
 from unittest.mock import patch
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from accelerate.state import AcceleratorState
 from fastcore.script import anno_parser
 from hypothesis import HealthCheck, Phase, given, seed as seeded, settings, strategies as st
 from PIL import Image
 from torchvision import transforms
 
 import vljepa
-import vljepa.ablations
-import vljepa.data
-import vljepa.diagnostics
-import vljepa.planning
-import vljepa.probe
-import vljepa.training
+from vljepa.engine import checkpoints, cli, fetch, files, outlines, probe_run, runs, trainer
 from corpus import ARGUMENTS, CAPTIONS, CORPUS, GREY, NO_TEXT, NOISE, Hostile, can_link, png, run
-from vljepa.data import CocoCaptions, collate, friendly_errors, seeded_order, word_tokenizer
+from vljepa.data import collate, word_tokenizer
+from vljepa.engine.cli import friendly_errors
+from vljepa.engine.coco import CocoCaptions, seeded_order
 
 RESULTS = Path(__file__).resolve().parent/"results"/"fuzz.json"
 pick = st.sampled_from
@@ -195,7 +194,7 @@ def some_options(draw, parser):
 
 def call_data(place, draw):
     "vljepa_data, which may only write to `place`."
-    parser = anno_parser(vljepa.data.vljepa_data, prog="vljepa_data")
+    parser = anno_parser(cli.vljepa_data, prog="vljepa_data")
     small = ["--train", "2", "--val", "2", "--size", "16"]
     quick = words.filter(lambda w: len(w.strip().strip("-")) < 3 or not w.strip().lstrip("-").isdigit())  # no million images
     options = pick(["--train", "--val", "--size", "--objects", "--background", "--seed"])
@@ -205,27 +204,27 @@ def call_data(place, draw):
     argv = [what, str(place/draw(pick(["new", "data"]))), *small, *(f"{o}={w}" for o, w in hostile), *more]
     def command():
         args = vars(parser.parse_args(argv))
-        vljepa.data.vljepa_data(**{k: v for k, v in args.items() if k not in ("pdb", "xtra")})
+        cli.vljepa_data(**{k: v for k, v in args.items() if k not in ("pdb", "xtra")})
     return argv, command
 
 def call_plan(place, draw):
     "vljepa_plan for the smallest model."
     own = draw(st.lists(pick(["--gb", "--tokens", "--images"]), max_size=1))
     argv = ["--device", "cpu", "--tflops", "1", "--depth", "1", "--dim", "32", "--heads", "1",
-            *some_options(draw, vljepa.training.make_parser()), *(f"{o}={draw(words)}" for o in own)]
-    return argv, lambda: vljepa.planning.vljepa_plan(argv)
+            *some_options(draw, cli.make_parser()), *(f"{o}={draw(words)}" for o in own)]
+    return argv, lambda: cli.vljepa_plan(argv)
 
 def call_ablate(place, draw):
     "vljepa_ablate with at least one thing that it must refuse before it trains."
     wrong = draw(pick(["nope", "--change=nope=1", "--change=steps", "--seeds=0", "--preset=nope", "--change=steps=x"]))
     own = draw(st.lists(pick(["--seeds", "--change", "--workers"]), max_size=2))
     argv = [*(f"{o}={draw(words)}" for o in own), wrong, "--out", str(place/"out")]
-    return argv, lambda: vljepa.ablations.vljepa_ablate(argv)
+    return argv, lambda: cli.vljepa_ablate(argv)
 
 def call_options(place, draw):
     "vljepa_train with hostile options."
-    argv = ["--data", str(place/"data"), "--run", str(place/"run"), *ARGUMENTS, *some_options(draw, vljepa.training.make_parser())]
-    return argv, lambda: vljepa.training.vljepa_train(argv)
+    argv = ["--data", str(place/"data"), "--run", str(place/"run"), *ARGUMENTS, *some_options(draw, cli.make_parser())]
+    return argv, lambda: cli.vljepa_train(argv)
 
 # Commands that read a folder
 
@@ -233,7 +232,7 @@ def call_train(place, draw):
     "vljepa_train."
     argv = ["--data", str(place/"data"), "--run", str(place/"run"), *ARGUMENTS]
     if draw(pick([False] * 5 + [True])): argv += ["--cache"]
-    return argv, lambda: vljepa.training.vljepa_train(argv)
+    return argv, lambda: cli.vljepa_train(argv)
 
 def call_read(place, draw):
     "What vljepa_probe reads: the readers of labels and outlines by themselves, on every image."
@@ -248,9 +247,9 @@ def call_read(place, draw):
             data = CocoCaptions(place/"data", split, transform=reading(), labels=keys)
             batch = collate([*data], tokenizer(), 16)
             print(*batch.captions, *batch.broken, *data.classes)
-            if use_table: print(vljepa.probe.read_labels(table, data)[1])
-            print(*vljepa.data.check_folder(place/"data", split), len(seeded_order(data.pictures)))
-            vljepa.probe.label_regions(place/"data/annotations", split, data.ids, keys, reading(), (2, 2), data.paths)
+            if use_table: print(outlines.read_labels(table, data)[1])
+            print(*fetch.check_folder(place/"data", split), len(seeded_order(data.pictures)))
+            outlines.label_regions(place/"data/annotations", split, data.ids, keys, reading(), (2, 2), data.paths)
     return [*keys, *["table"] * use_table], vljepa_read
 
 def call_probe(place, draw):
@@ -258,20 +257,20 @@ def call_probe(place, draw):
     shutil.copytree(trained(), place/"run")
     labels = draw(pick([[], ["--labels", "color"], ["--labels", "nothing"]]))
     argv = [str(place/"run"), "--data", str(place/"data"), "--device", "cpu", *labels]
-    return argv, lambda: vljepa.probe.vljepa_probe(argv)
+    return argv, lambda: cli.vljepa_probe(argv)
 
 @functools.cache
 def reading(): return transforms.Compose([transforms.Resize(32), transforms.CenterCrop(32), transforms.ToTensor()])
 
 @functools.cache
-def tokenizer(): return word_tokenizer(vljepa.shapes.WORDS)
+def tokenizer(): return word_tokenizer(vljepa.WORDS)
 
 @functools.cache
 def trained():
     "A run on a good folder."
     place = Path(tempfile.mkdtemp(dir=os.environ["VLJEPA_CACHE"]))
     h = Hostile(place/"good")
-    status, sentence = run(lambda: vljepa.training.vljepa_train(["--data", str(h.data), "--run", str(place/"run"), *ARGUMENTS]))
+    status, sentence = run(lambda: cli.vljepa_train(["--data", str(h.data), "--run", str(place/"run"), *ARGUMENTS]))
     assert status == "accepted", sentence
     return place/"run"
 
@@ -304,26 +303,27 @@ class Watch:
 @contextlib.contextmanager
 def quickly():
     "Build each architecture once; look versions up once; draw nothing unless `draw_pictures` says so."
-    real, known = vljepa.training.VLJEPA, {}
+    real, known = trainer.load_model, {}
     def built(config=None):
         if config not in known:
             if len(known) > 20: known.clear()
             known[config] = real(config)
         m = known[config]
         return copy.deepcopy(m, {id(part): part for part in (m.vision, m.text) if part is not None})  # these are frozen
-    facts, notes = vljepa.training.provenance(), functools.cache(vljepa.training.docments)
-    empty = lambda *_, **__: vljepa.training.plt.figure()
-    drawing = {name: getattr(vljepa.training, name) for name in ("plot_run", "plot_examples")}
+    facts, notes = runs.provenance(), functools.cache(cli.docments)
+    empty = lambda *_, **__: plt.figure()
+    drawing = {name: getattr(trainer, name) for name in ("plot_run", "plot_examples")}
     def draw_pictures(really):
-        for name, function in drawing.items(): setattr(vljepa.training, name, function if really else empty)
-    with patch("vljepa.training.VLJEPA", built), patch("vljepa.diagnostics.VLJEPA", built), \
-         patch("vljepa.training.provenance", lambda: facts), patch("vljepa.probe.provenance", lambda: facts), \
-         patch("vljepa.training.docments", notes), patch("vljepa.probe.docments", notes):
+        for name, function in drawing.items(): setattr(trainer, name, function if really else empty)
+    with patch.object(trainer, "load_model", built), patch.object(checkpoints, "load_model", built), \
+         patch.object(trainer, "provenance", lambda: facts), patch.object(probe_run, "provenance", lambda: facts), \
+         patch.object(cli, "docments", notes):
         try: yield draw_pictures
         finally: draw_pictures(True)
 
 def one_case(draw, shares, watch, draw_pictures, root, links):
     "Spoil, run, look."
+    AcceleratorState._reset_state(reset_partial_state=True)  # each case as in a process of its own
     name = draw(pick([name for name, share in shares.items() for _ in range(share)]))
     draw_pictures(draw(st.integers(0, 9)) == 0)
     place = Path(os.path.realpath(tempfile.mkdtemp(dir=root)))
@@ -387,7 +387,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=2, help="processes; each has a seed of its own (default: 2)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="file of the results")
     a = parser.parse_args()
-    facts, start = vljepa.training.provenance(), time.time()
+    facts, start = runs.provenance(), time.time()
     shares = {name: share for name, share in SHARES.items() if a.only in ("", name)}
     with ProcessPoolExecutor(a.jobs, mp_context=get_context("spawn")) as pool:
         parts = pool.map(many, [-(-a.cases // a.jobs)] * a.jobs, [shares] * a.jobs, range(a.seed, a.seed + a.jobs))
@@ -404,7 +404,7 @@ def main():
                   examples=dict(Counter(general(c["sentence"]) for c in refused).most_common(40)), bad=bad[:20],
                   seed=a.seed, jobs=a.jobs, seconds=round(time.time() - start), provenance=facts)
     a.out.parent.mkdir(exist_ok=True)
-    vljepa.training.write_json(a.out, result)
+    files.write_json(a.out, result)
     print(json.dumps({k: v for k, v in result.items() if k not in ("examples", "bad")}, indent=1))
     sys.exit(bool(bad))
 

@@ -26,10 +26,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the same sums in every process
 os.environ.update(TQDM_DISABLE="1", MPLBACKEND="Agg", TOKENIZERS_PARALLELISM="false")
 import psutil
 import torch
-from vljepa.ablations import read_table, vljepa_ablate
-from vljepa.model import VLJEPA
-from vljepa.shapes import make_shapes_coco
-from vljepa.training import load_checkpoint, newest_checkpoint, provenance, read_config, read_metrics, vljepa_train, write_json
+from vljepa.ablations import read_table
+from vljepa.engine.checkpoints import load_checkpoint, newest_checkpoint
+from vljepa.engine.cli import vljepa_ablate, vljepa_train
+from vljepa.engine.fetch import make_shapes_coco
+from vljepa.engine.files import write_json
+from vljepa.engine.hub import load_model
+from vljepa.engine.runs import provenance, read_config, read_metrics
 
 RESULTS = Path(__file__).resolve().parent/"results"/"kills.json"
 COMMANDS = dict(train=vljepa_train, ablate=vljepa_ablate)
@@ -69,7 +72,7 @@ def start(
 ) -> multiprocessing.Process:
     "Start a command."
     context = multiprocessing.get_context("spawn" if fresh else "forkserver")
-    if not fresh: context.set_forkserver_preload(["vljepa.ablations"])
+    if not fresh: context.set_forkserver_preload(["vljepa.engine.cli"])
     child = context.Process(target=work, args=(command, argv, log, environment, operation, folder))
     child.start()
     return child
@@ -130,7 +133,7 @@ def state_of(run):
     newest = newest_checkpoint(run/"checkpoint")
     saved = torch.load(newest/"optimizer.pt", weights_only=True)["optimizer"]["state"]
     rows = [{k: v for k, v in r.items() if k != "seconds"} for r in read_metrics(run/"metrics.csv")]
-    model = VLJEPA(read_config(run)[0]); load_checkpoint(run/"checkpoint", model)
+    model = load_model(read_config(run)[0]); load_checkpoint(run/"checkpoint", model)
     return dict(step=newest.name, weights=model.trainable_state(), optimizer=saved, rows=rows)
 
 def equal(a, b):
@@ -143,7 +146,7 @@ def check_run(run, save_every):
     "Is the newest checkpoint whole, and not older than the interval allows?"
     if not (run/"config.json").exists(): return {}
     try:
-        model = VLJEPA(read_config(run)[0])
+        model = load_model(read_config(run)[0])
         step = load_checkpoint(run/"checkpoint", model, torch.optim.AdamW([p for p in model.parameters() if p.requires_grad]))["step"]
     except Exception as error: print(f"{run}: {error}"); return dict(damaged=1)
     rows = read_metrics(run/"metrics.csv") if (run/"metrics.csv").exists() else []

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from vljepa.training import provenance
+from vljepa.engine.runs import provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("torch", "torchvision", "timm", "transformers", "accelerate", "fastcore", "numpy", "huggingface_hub", "safetensors")
@@ -35,17 +35,19 @@ def test_book(
 ) -> dict:  # by notebook: whether it passed, seconds, commit
     "Run `nbdev_test` on one notebook after the other, so that one that crashes takes no other along."
     notebooks, commit = {}, provenance()["commit"]
-    for name in names or [path.stem for path in sorted((ROOT/"nbs").glob("*.ipynb"))]:
+    paths = {path.stem: path for folder in ("nbs", "nbs/engine") for path in sorted((ROOT/folder).glob("*.ipynb"))}
+    for name in names or paths:
         start = time.perf_counter()
-        passed = call("nbdev_test", "--path", f"nbs/{name}.ipynb", "--n_workers", "0") == 0
+        passed = call("nbdev_test", "--path", str(paths[name]), "--n_workers", "0") == 0
         notebooks[name] = dict(passed=passed, seconds=round(time.perf_counter() - start), commit=commit)
         print(f"{name:18} {'passed' if passed else 'FAILED'}, {notebooks[name]['seconds']} s", flush=True)
     return notebooks
 
 def test_library() -> dict:  # modules imported, exit status of a short run
     "Import every module and train three steps."
-    modules = sorted(path.stem for path in (ROOT/"vljepa").glob("[!_]*.py"))
-    for module in modules: import_module(f"vljepa.{module}")
+    found = sorted((ROOT/"vljepa").rglob("[!_]*.py"))
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in found]
+    for module in modules: import_module(module)
     with tempfile.TemporaryDirectory() as folder:
         status = call("vljepa_train", "--steps", "3", "--train-images", "64", "--val-images", "32", "--run", f"{folder}/run")
         report = Path(folder, "run", "report.md").exists()

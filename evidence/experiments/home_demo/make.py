@@ -18,11 +18,14 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from vljepa.data import collate
-from vljepa.diagnostics import Opened, PatchLibrary, cut, open_run, patch_library, patchwork
-from vljepa.masking import Mask
 from vljepa.shapes import Scene, ShapesWorld
-from vljepa.training import Look, baselines, caption_latents, gray_out, on_patches, pixels, provenance, shown_captions, skill
+from vljepa.data import collate
+from vljepa.masking import Mask
+from vljepa.measure import Look, baselines, caption_latents, shown_captions, skill
+from vljepa.diagnostics import PatchLibrary, cut, patch_library, patchwork
+from vljepa.engine.checkpoints import Opened, open_run
+from vljepa.engine.runs import provenance
+from vljepa.engine.viz import gray_out, on_patches, pixels
 
 ROOT = Path(__file__).resolve().parents[3]
 IMAGES = ROOT/"nbs"/"images"
