@@ -52,7 +52,7 @@ def seeded(seed: int, *keys: int) -> torch.Generator:  # on the CPU; keys: such 
 
 # %% ../nbs/02_data.ipynb #c030
 class CaptionedImages(Dataset):
-    "Images with one of their captions each, picked by a seeded rule; `read_image` of a subclass gives an image."
+    "Images with one of their captions each, picked by a seeded rule; a subclass gives images (`read_image`)."
 
     def __init__(
         self,
@@ -164,12 +164,8 @@ class Batch:
         return replace(self, **{name: change(x) for name, x in vars(self).items() if isinstance(x, Tensor)})
 
 # %% ../nbs/02_data.ipynb #c055
-def collate(
-    samples: list[Sample],  # from `CaptionedImages`
-    tokenizer: Callable | None,  # a transformers tokenizer; None for a model without text
-    max_length: int = 64,  # longer captions are cut
-) -> Batch:  # of the samples whose image could be read
-    "Stack samples into a batch; broken ones are left out and listed."
+def collate(samples: list[Sample], tokenizer: Callable | None, max_length: int = 64) -> Batch:  # of good ones
+    "Stack samples into a batch, broken ones left out and listed; tokenizer and length as in `tokenize`."
     good = [s for s in samples if s.image is not None]
     if len(sizes := sorted({tuple(s.image.shape) for s in good})) > 1:
         raise ValueError(f"images of the sizes {', '.join(map(str, sizes))} do not fit into one batch: "
@@ -183,7 +179,7 @@ def collate(
     return Batch(images, *tokenize(captions, tokenizer, max_length), labels, ids, captions, broken)
 
 # %% ../nbs/02_data.ipynb #c058
-def retext(batch: Batch, captions: list[str], tokenizer: Callable, max_length: int = 64) -> Batch:  # a new batch
+def retext(batch: Batch, captions: list[str], tokenizer: Callable, max_length: int = 64) -> Batch:  # new
     "The same images with other captions, one for each; tokenizer and length as in `tokenize`."
     if len(captions) != len(batch):
         raise ValueError(f"{len(captions)} captions for {len(batch)} images: give one caption for each image")

@@ -160,7 +160,7 @@ class BlockMask(Masker):
 
 # %% ../nbs/03_masking.ipynb #c050
 def _distance_to(middle, sides, grid):
-    "How far, in sides [..., 2] of a block, each patch [..., N] is from its middle [..., 2]; a half at its edge."
+    "How far, in sides [..., 2] of a block, each patch [..., N] is from its middle [..., 2]: up to .5 inside."
     y, x = ((torch.arange(n, device=middle.device) + .5 - middle[..., k, None]).abs() / sides[..., k, None]
             for k, n in enumerate(grid))
     y, x = y[..., :, None], x[..., None, :]  # [..., rows, 1], [..., 1, cols]
@@ -208,12 +208,12 @@ MASKS = dict(random=RandomMask, block=BlockMask, multiblock=MultiBlockMask)
 # %% ../nbs/03_masking.ipynb #c076
 class MaskBank:
     "Masks drawn once, so that every evaluation of an image hides the same patches."
-    def __init__(self, masker: Masker, size: int, seed: int = 0):  # size: how many to draw; same seed, same bank
+    def __init__(self, masker: Masker, size: int, seed: int = 0):  # size: how many masks to draw
         self.mask = masker(size, torch.Generator().manual_seed(seed))
 
     def __len__(self): return len(self.mask.hide)
 
-    def __call__(self, indices: Tensor | list[int]) -> Mask:  # keep [B, Nv], hide [B, Nm], where `indices` are
+    def __call__(self, indices: Tensor | list[int]) -> Mask:  # [B, Nv] and [B, Nm], where `indices` are
         "The masks that belong to these whole numbers [B], taken modulo the size of the bank."
         indices = torch.as_tensor(indices).flatten()
         rows = indices.cpu() % len(self)
@@ -221,7 +221,7 @@ class MaskBank:
 
 # %% ../nbs/03_masking.ipynb #nbank01
 def mask_numbers(ids, views, size, seed=0):
-    "Which masks of a bank images have, [B, V]: a hash (SplitMix64) of seed, id and view, so patterns are lost."
+    "Which masks of a bank images have, [B, V]: a hash (SplitMix64) of seed, id and view."
     if not isinstance(ids, Tensor):  # texts become whole numbers of 53 bits
         ids = [int(2**53 * hash_uniform(i)) if isinstance(i, str) else i for i in ids]
         ids = torch.tensor(ids, dtype=torch.int64)

@@ -137,7 +137,7 @@ def fetch(
 
 # %% ../../nbs/engine/E04_fetch.ipynb #c077
 def unpack(archive, wanted):
-    "Extract members (names -> where they go) of a zip file beside it, then rename: what has its name is whole."
+    "Extract members (names -> where they go) beside a zip file, then rename: what has its name is whole."
     try:
         with zipfile.ZipFile(archive) as file, \
              tempfile.TemporaryDirectory(dir=archive.parent, prefix=".unpack-") as folder:
@@ -187,8 +187,9 @@ def download_coco(
 def check_folder(root: str | Path, split: str) -> list[str]:  # what to print, a line each
     "Read every picture of a split: how many there are, which are the same, and which cannot be read."
     data = CocoCaptions(root, split)
-    names, rows = picture_names(data.paths, verify=True), range(len(data))
-    problems = [p for i in tqdm(rows, desc="reading pictures", delay=1, disable=None) if (p := data.problem(i))]
+    names = picture_names(data.paths, verify=True)
+    rows = tqdm(range(len(data)), desc="reading pictures", delay=1, disable=None)
+    problems = [problem for i in rows if (problem := data.problem(i))]
     said = f"{root}: {split} has {len(data):,} images with {sum(map(len, data.captions)):,} captions; "
     return [*problems, f"{said}{len(set(names)):,} different pictures, {len(problems):,} that cannot be read"]
 
@@ -196,7 +197,7 @@ def check_folder(root: str | Path, split: str) -> list[str]:  # what to print, a
 _MENDABLE = (ValueError, OSError, FloatingPointError, MemoryError, torch.OutOfMemoryError, KeyboardInterrupt)
 
 def friendly_errors(command: Callable) -> Callable:  # errors and Ctrl-C end it with a line and exit code 1
-    "What the user can mend needs a sentence and no traceback; what is our bug needs one that asks for a report."
+    "What the user can mend needs a sentence and no traceback; our own bug needs one that asks for a report."
     @functools.wraps(command)
     def run(*args, **kwargs):
         try: return command(*args, **kwargs)
@@ -208,8 +209,8 @@ def friendly_errors(command: Callable) -> Callable:  # errors and Ctrl-C end it 
             if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
                 words = f"{error.strerror or 'the disk is full'}: make room, and call it again"
             elif not isinstance(error, _MENDABLE):
-                words = (f"unexpected {kind} ({words[:300]}): set VLJEPA_TRACEBACK=1 to see where, and please "
-                         "report it, as this is a bug")
+                words = (f"unexpected {kind} ({words[:300]}): set VLJEPA_TRACEBACK=1 to see where, and "
+                         "please report it, as this is a bug")
             sys.exit(f"{command.__name__}: {words}")
     return run
 

@@ -63,8 +63,8 @@ def writing(folder):
     "Inside `with`, a full disk or a lack of rights becomes an OSError of one sentence."
     try: yield
     except (OSError, RuntimeError, SafetensorError) as error:
-        raise OSError(f"cannot write to {folder} ({first_line(error)}): make room or allow writing there; what "
-                      "was saved before is whole, and --resume goes on from it") from error
+        raise OSError(f"cannot write to {folder} ({first_line(error)}): make room or allow writing there; "
+                      "what was saved before is whole, and --resume goes on from it") from error
 
 def sync(path):
     "Wait until a file or folder is on the disk, where a power cut cannot reach it."

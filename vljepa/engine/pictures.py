@@ -57,7 +57,8 @@ def open_image(path):
         raise OSError(f"{path} {next(known, other)}") from e
     if 0 < max(file.size) <= 100 * min(file.size): return file
     file.close()
-    raise ValueError(f"{path} has {file.size[0]} x {file.size[1]} pixels, and 1 to 100 is the longest: cut it")
+    width, height = file.size
+    raise ValueError(f"{path} has {width} x {height} pixels, and 1 to 100 is the longest: cut it")
 
 # %% ../../nbs/engine/E02_pictures.ipynb #p006
 def _eight_bits(pixels, path):
@@ -67,8 +68,8 @@ def _eight_bits(pixels, path):
     top = 1 if pixels.dtype.kind == "f" else 65535
     if low < 0 or high > top or len(known) < pixels.size:
         lost = pixels.size - len(known)
-        raise ValueError(f"{path} has values beyond 0 to {top} ({low:g} to {high:g}, and {lost} nan or infinite): "
-                         f"scale them to 0 to {top}, and fill the gaps")
+        raise ValueError(f"{path} has values beyond 0 to {top} ({low:g} to {high:g}, and {lost} nan or "
+                         f"infinite): scale them to 0 to {top}, and fill the gaps")
     if top > 1 and 0 < high <= 4095:
         top = 4095
         warnings.warn("grey pictures of 16 bits without a value above 4095 are read as 12 bits: scale them "
