@@ -7,19 +7,24 @@ __all__ = ['PRESETS', 'VLJEPAConfig', 'VLJEPA']
 
 # %% ../nbs/08_model.ipynb #c003
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 import torch
+from fastcore.basics import patch
+from huggingface_hub import PyTorchModelHubMixin, snapshot_download
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
 from torch.distributed.tensor import DTensor
-from huggingface_hub import PyTorchModelHubMixin
-from safetensors.torch import load_file, save_file
 from .data import Batch
 from .masking import Mask
-from .encoders import TextEncoder, VisionEncoder, freeze, gather_tokens
+from .encoders import freeze, gather_tokens, is_frozen, text_encoder, vision_encoder
 from .predictor import Predictor
 from .targets import EMATarget, normalize_targets
+
+# %% ../nbs/08_model.ipynb #n08given
+GIVEN = "given:"  # begins the name of a part that can be asked for by no name, only from its owner
 
 # %% ../nbs/08_model.ipynb #c008
 @dataclass(frozen=True)
@@ -42,11 +47,12 @@ class VLJEPAConfig:
     train_text: bool = False  # Train the text encoder too
 
     def __post_init__(self):
+        if isinstance(self.image_size, list): vars(self)["image_size"] = tuple(self.image_size)  # from JSON
         for name, allowed in dict(form=("joint", "cross"), context=("visible", "full")).items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}={getattr(self, name)!r} is not known; choose one of {', '.join(allowed)}")
+            if (value := getattr(self, name)) not in allowed and not value.startswith(GIVEN):
+                raise ValueError(f"{name}={value!r} is not known; choose one of {', '.join(allowed)}")
         for name in ("dim", "depth", "heads", "target_layers"):
-            if getattr(self, name) < 1: raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            if (value := getattr(self, name)) < 1: raise ValueError(f"{name} must be at least 1, got {value}")
 
 # %% ../nbs/08_model.ipynb #c011
 PRESETS = dict(
@@ -57,21 +63,25 @@ PRESETS = dict(
 class VLJEPA(nn.Module, PyTorchModelHubMixin):
     "Predicts the latents of hidden patches from visible patches and a caption."
     # what FSDP shards and gathers as one
-    fsdp_units = {"VisionEncoder", "Block", "TextEncoder", "BertLayer", "Predictor", "JointBlock", "CrossBlock"}
+    fsdp_units = {*"VisionEncoder Block TextEncoder BertLayer Predictor JointBlock CrossBlock".split()}
 
     def __init__(self,
-        config: VLJEPAConfig | None = None,  # The architecture; the `tiny` preset when absent
+        vision: nn.Module,  # With forward(images, keep) -> [B, Nv, D], dim, grid, transform()
+        text: nn.Module | None = None,  # With forward(ids, mask) -> [B, T, Dt], dim, tokenizer
+        predictor: nn.Module | None = None,  # Called as a `Predictor`; None makes one as `config` says
+        config: VLJEPAConfig | None = None,  # How the parts are used; the `tiny` preset when absent
     ):
         super().__init__()
-        self.config = c = config or PRESETS["tiny"]
-        self.vision = VisionEncoder(c.vision, pretrained=c.pretrained, weights=c.vision_weights or None,
-                                    image_size=c.image_size or None)
-        self.text = TextEncoder(c.text, pretrained=c.pretrained) if c.text else None
-        if not c.train_vision: freeze(self.vision)
-        if self.text is not None and not c.train_text: freeze(self.text)
-        self.target = EMATarget(self.vision)
-        self.predictor = Predictor(self.vision.dim, self.vision.grid, dim_text=self.text.dim if self.text else None,
-                                   dim=c.dim, depth=c.depth, heads=c.heads, form=c.form, positions=c.positions)
+        if not all(hasattr(vision, name) for name in ("forward", "dim", "grid", "transform")):
+            raise TypeError(f"a {type(vision).__name__} is no vision encoder: give a module with dim, grid, "
+                            "transform() and forward(images, keep), or use VLJEPA.from_config(config)")
+        given = lambda part: GIVEN + type(part).__name__ if part else ""
+        c, learns = config or PRESETS["tiny"], lambda part: bool(part) and not is_frozen(part)
+        self.config = replace(c, vision=given(vision), text=given(text), form=given(predictor) or c.form,
+                              train_vision=learns(vision), train_text=learns(text))
+        self.vision, self.text, self.target = vision, text, EMATarget(vision)
+        sizes = vision.dim, vision.grid, text.dim if text else None, c.dim, c.depth, c.heads
+        self.predictor = predictor or Predictor(*sizes, form=c.form, positions=c.positions)
         self._no_split_modules = sorted({type(m).__name__ for m in self.modules()} & self.fsdp_units)
 
     def encode(self,
@@ -94,7 +104,8 @@ class VLJEPA(nn.Module, PyTorchModelHubMixin):
         hide: Tensor | None = None,  # Hidden patches, [B, Nm]; None for all patches
     ) -> Tensor:  # [B, Nm, D] or [B, N, D], float32
         "Latents of the target encoder, which sees the whole image."
-        latents = self.target(images, layers=self.config.target_layers).float()
+        layers = self.config.target_layers
+        latents = (self.target(images) if layers == 1 else self.target(images, layers=layers)).float()
         if hide is not None: latents = gather_tokens(latents, hide)
         return normalize_targets(latents) if self.config.layer_norm_targets else latents
 
@@ -113,33 +124,107 @@ class VLJEPA(nn.Module, PyTorchModelHubMixin):
         "Predicted and target latents of the hidden patches: exactly what a loss needs."
         return self.predict(batch, mask), self.targets(batch.images, mask.hide)
 
-    def trainable_state(self) -> dict[str, Tensor]: # Name -> tensor
-        "What cannot be had again by loading the encoders by name: the predictor, and encoders that train or began at random."
-        c = self.config
-        parts = (["predictor"] + ["vision"] * (c.train_vision or not c.pretrained)
-                 + ["text"] * (c.train_text or not c.pretrained))
-        if not self.target.shared: parts.append("target")
-        whole = lambda t: t.full_tensor() if isinstance(t, DTensor) else t  # of many devices' shards
-        return {n: whole(t.detach()).contiguous() for n, t in self.state_dict().items() if n.split(".")[0] in parts}
+    # what transformers' models know of themselves, said by the part that stays in full precision
+    device = property(lambda self: next(self.predictor.parameters()).device)
+    dtype = property(lambda self: next(self.predictor.parameters()).dtype)
 
-    def load_trainable_state(self,
-        state: dict[str, Tensor],  # From `trainable_state`
-    ):
-        "Load what `trainable_state` gave; ValueError where names or shapes differ."
-        own = self.trainable_state()
-        wrong = sorted((own.keys() ^ state.keys())
-                       | {n for n in own.keys() & state.keys() if own[n].shape != state[n].shape})
-        if wrong:
-            raise ValueError(f"these weights belong to another configuration: {len(wrong)} tensors differ, "
-                             "the first is "
-                             f"{wrong[0]!r}; load them with the config.json that lies beside them")
-        set_model_state_dict(self, state, options=StateDictOptions(full_state_dict=True, strict=False))
+# %% ../nbs/08_model.ipynb #n08conf1
+@patch(cls_method=True)
+def from_config(cls: VLJEPA,
+    config: VLJEPAConfig | None = None,  # The architecture; the `tiny` preset when absent
+    vision: nn.Module | None = None,  # Takes the place of the encoder that `config` names
+    text: nn.Module | None = None,  # Likewise
+    predictor: nn.Module | None = None,  # Likewise
+) -> VLJEPA:  # On the CPU; encoders are frozen unless `config` trains them
+    "Build and load what a configuration names."
+    c = config or PRESETS["tiny"]
+    parts = dict(vision=(c.vision, vision), text=(c.text, text), predictor=(c.form, predictor))
+    for name, (kind, part) in parts.items():
+        if not kind.startswith(GIVEN) or part is not None: continue
+        raise ValueError(f"the {name} of this model, {kind.removeprefix(GIVEN)}, has no name to load it by: "
+                         f"build it, and give it as in VLJEPA.from_pretrained(path, {name}=module)")
+    if c.vision_weights and vision is None:
+        raise ValueError(f"the weights in {c.vision_weights} are read by vljepa.engine.hub.load_vision: "
+                         "give what it returns as vision=")
+    if vision is None: vision = vision_encoder(c.vision, c.pretrained, c.image_size or None)
+    if text is None and c.text: text = text_encoder(c.text, c.pretrained)
+    for part, learns in ((vision, c.train_vision), (text, c.train_text)):
+        if part is not None and not learns: freeze(part)
+    model = cls(vision, text, predictor, c)
+    model.config = c
+    return model
 
-    def _save_pretrained(self, save_directory):
-        (Path(save_directory)/"config.json").write_text(json.dumps(asdict(self.config), indent=2), encoding="utf-8")
-        save_file(self.trainable_state(), Path(save_directory)/"model.safetensors")
+# %% ../nbs/08_model.ipynb #n08state1
+def _learned(model, c):
+    "The weights that nobody can load by the names in `c`, whole where they lie on many devices."
+    known = ["target"] if model.target.shared else []
+    for part, name, learns in (("vision", c.vision, c.train_vision), ("text", c.text, c.train_text)):
+        if c.pretrained and not learns and not name.startswith(GIVEN): known.append(part)
+    kept = {n: t.detach() for n, t in model.state_dict().items() if n.split(".")[0] not in known}
+    return {n: (t.full_tensor() if isinstance(t, DTensor) else t).contiguous() for n, t in kept.items()}
 
-    @classmethod
-    def _load_as_safetensor(cls, model, model_file, map_location, strict):
-        model.load_trainable_state(load_file(model_file))
-        return model.to(map_location).eval()
+@patch
+def trainable_state(self: VLJEPA) -> dict[str, Tensor]: # Name -> tensor
+    "What no name gives: the predictor, and encoders that train, began at random or were given."
+    return _learned(self, self.config)
+
+@patch
+def load_trainable_state(self: VLJEPA,
+    state: dict[str, Tensor],  # From `trainable_state`
+):
+    "Load what `trainable_state` gave; ValueError where names or shapes differ."
+    own, new = ({(n, t.shape) for n, t in s.items()} for s in (self.trainable_state(), state))
+    if wrong := sorted({n for n, _ in own ^ new}):
+        raise ValueError(f"these weights belong to another configuration: {len(wrong)} tensors differ, the "
+                         f"first is {wrong[0]!r}; load them with the config.json that lies beside them")
+    set_model_state_dict(self, state, options=StateDictOptions(full_state_dict=True, strict=False))
+
+# %% ../nbs/08_model.ipynb #n08save01
+@patch
+def _save_pretrained(self: VLJEPA, save_directory):
+    "What `save_pretrained` and `push_to_hub` call: a folder's name may go out, the path to it not."
+    c = self.config
+    for part, name in (("vision", c.vision), ("text", c.text)):
+        here = name not in ("", "tiny") and (Path(name).is_dir() or Path(name).expanduser().is_absolute())
+        if here or part == "vision" and c.vision_weights: c = replace(c, **{part: GIVEN + Path(name).name})
+    c = replace(c, vision_weights="")
+    (Path(save_directory)/"config.json").write_text(json.dumps(asdict(c), indent=2), encoding="utf-8")
+    save_file(_learned(self, c), Path(save_directory)/"model.safetensors")
+
+def _saved_files(source, hub):
+    "Where configuration and weights of a saved model, a run, a checkpoint or a name are."
+    folder, needed = Path(source).expanduser(), ["config.json", "model.safetensors"]
+    if not folder.is_dir(): folder = Path(str(files("vljepa")))/"weights"/str(source)
+    if not folder.is_dir():
+        try: folder = Path(snapshot_download(str(source), allow_patterns=needed, **hub))
+        except Exception as error:  # whatever a hub client may raise
+            raise OSError(f"There is no model {str(source)!r}: it is no folder, and neither this package nor "
+                          f"the hub has it ({type(error).__name__}); give a saved model, a run, or owner/name"
+                          ) from error
+    runs = folder/"checkpoint"/".old", *sorted((folder/"checkpoint").glob("[0-9]*"))
+    weights = [p/"model.safetensors" for p in (*runs, folder) if (p/"model.safetensors").is_file()]
+    config = (folder if (folder/"config.json").is_file() else folder.absolute().parents[1])/"config.json"
+    if not weights or not config.is_file():
+        raise FileNotFoundError(f"{folder} holds no saved model: give a folder with config.json and "
+                                "model.safetensors, a run that has a checkpoint, or a checkpoint")
+    return config, weights[-1]
+
+@patch(cls_method=True)
+def from_pretrained(cls: VLJEPA,
+    source: str | Path,  # Saved model, run, checkpoint, or a name in this package or on the hub
+    vision: nn.Module | None = None,  # Takes the place of the encoder that was saved, where that has no name
+    text: nn.Module | None = None,  # Likewise
+    predictor: nn.Module | None = None,  # Likewise
+    map_location: str | torch.device = "cpu",  # Device
+    **hub,  # revision, token and what else `huggingface_hub.snapshot_download` takes
+) -> VLJEPA:  # In eval mode
+    "Load a model that was saved, trained or published."
+    config, weights = _saved_files(source, hub)
+    facts = json.loads(config.read_text(encoding="utf-8"))
+    try: c = VLJEPAConfig(**facts.get("model", facts))  # a run keeps its training beside the model
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"{config} does not describe a VLJEPA ({error}): give what save_pretrained wrote"
+                         ) from error
+    model = cls.from_config(c, vision, text, predictor)
+    model.load_trainable_state(load_file(weights))
+    return model.to(map_location).eval()
