@@ -41,13 +41,12 @@ def mean_ap(
     "Mean average precision over the classes that have a positive."
     return average_precision(scores, labels).nanmean().nan_to_num().item()
 
-# %% ../nbs/12_probing.ipynb #c013
+# %% ../nbs/12_probing.ipynb #c016
 def _random_rows(n, share=.2, seed=0):
     "Row numbers of two random parts: most to fit on, some to choose a setting on."
     order = torch.randperm(n, generator=seeded(seed))
     return order[round(share * n):], order[:round(share * n)]
 
-# %% ../nbs/12_probing.ipynb #c016
 @torch.enable_grad()
 def _logistic(x, labels, penalty, start):
     "Weights [F + 1, C], the bias last, that minimise cross-entropy plus penalty, from a first guess."
@@ -66,7 +65,6 @@ def _logistic(x, labels, penalty, start):
 class LinearProbe:
     "Logistic regression for each class; the L2 penalty is chosen on a fifth of the training images."
     penalties = (1e-1, 1e-2, 1e-3, 1e-4)
-
     def __init__(self,
         features: Tensor,  # Training features, [n, F]
         labels: Tensor,  # [n, C]
@@ -96,7 +94,6 @@ def _vote(queries, keys, labels, count):
 class KNNProbe:
     "Votes of the nearest training images by cosine; how many vote is chosen on a fifth of them."
     counts = (5, 10, 20, 50, 100)
-
     def __init__(self,
         features: Tensor,  # Training features, [n, F]
         labels: Tensor,  # [n, C]
@@ -118,7 +115,6 @@ class KNNProbe:
 class AttentiveProbe:
     "For each class one query that chooses the tokens to look at, and one linear read-out of what it finds."
     steps, batch_size, lr, weight_decay = 200, 64, 1e-2, 1e-2
-
     def __init__(self,
         tokens: Tensor | Subset,  # Training tokens, [n, L, D], of which only batches are read
         labels: Tensor,  # [n, C]
@@ -164,12 +160,11 @@ PROBES = dict(linear=LinearProbe, knn=KNNProbe, attentive=AttentiveProbe)
 
 # %% ../nbs/12_probing.ipynb #c039
 def hidden_labels(
-    cover: Tensor,  # From `label_regions`, [n, C, N]
+    cover: Tensor,  # Share of each patch that a class covers, [n, C, N]
     hide: Tensor,  # Hidden patches, [n, Nm]
-    least: float = .5,  # How many patches a class must cover
 ) -> Tensor:  # 0 or 1, [n, C]
-    "Which classes are in the hidden part?"
-    return (cover.gather(2, hide[:, None].expand(-1, cover.shape[1], -1)).sum(2) >= least).float()
+    "Which classes are in the hidden part? Those that cover half a patch or more of it."
+    return (cover.gather(2, hide[:, None].expand(-1, cover.shape[1], -1)).sum(2) >= .5).float()
 
 # %% ../nbs/12_probing.ipynb #c046
 def random_predictor(
@@ -201,17 +196,14 @@ def imagine(
     batches: Iterable[Batch],  # Images with captions
 ) -> tuple[Tensor, Tensor]:  # Predicted from the captions alone, and targets: unit vectors, both [n, N, D]
     "Hide every patch, and predict all of them from the caption."
-    predicted, target, device = [], [], next(model.predictor.parameters()).device
-    for batch in batches:
-        if not len(batch): continue
-        batch, B = batch.to(device), len(batch)
-        everything = torch.arange(model.vision.num_patches, device=device).expand(B, -1)
-        no_context = torch.zeros(B, 0, model.vision.dim, device=device)
+    parts, device = [], next(model.predictor.parameters()).device
+    for batch in (b.to(device) for b in batches if len(b)):
+        everything = torch.arange(model.vision.num_patches, device=device).expand(len(batch), -1)
+        no_context = torch.zeros(len(batch), 0, model.vision.dim, device=device)
         text = caption_latents(model, batch, batch.captions)
         guess = model.predictor(no_context, everything[:, :0], everything, *text)
-        for store, z in ((predicted, guess), (target, model.targets(batch.images))):
-            store.append(F.normalize(z.float(), dim=-1).cpu())
-    return torch.cat(predicted), torch.cat(target)
+        parts.append([F.normalize(z.float(), dim=-1).cpu() for z in (guess, model.targets(batch.images))])
+    return tuple(map(torch.cat, zip(*parts)))
 
 def centred_cosine(
     x: Tensor,  # [n, ...]

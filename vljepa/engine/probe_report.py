@@ -57,15 +57,12 @@ def format_retrieval(retrieval):
     return _table([("through", -32), ("direction", -16), *((n, len(n)) for n in names)],
                   [[way, to, *show(s)] for way, both in retrieval.items() for to, s in both.items()])
 
-def _format_row(row, s):
-    "Cells of one row of the table of a label set."
-    interval = lambda low, high, sign="": f"{low:{sign}.3f} to {high:{sign}.3f}"
-    return (row, f"{s['linear']:.3f}", interval(s["low"], s["high"]), f"{s['behind'][0]:+.3f}",
-            interval(*s["behind"][1:], "+"), *(f"{s[p]:.3f}" if p in s else "" for p in ("knn", "attentive")))
-
 def format_probe(result):
     "The tables, and what they are tables of, as Markdown."
-    r, parts = result, []
+    r, parts, interval = result, [], lambda low, high, sign="": f"{low:{sign}.3f} to {high:{sign}.3f}"
+    cells = lambda row, s: (
+        row, f"{s['linear']:.3f}", interval(s["low"], s["high"]), f"{s['behind'][0]:+.3f}",
+        interval(*s["behind"][1:], "+"), *(f"{s[p]:.3f}" if p in s else "" for p in ("knn", "attentive")))
     head = [("the probe reads", -28), ("linear", 6), ("95%", -14), ("behind", 6), ("95%", -16), ("k-NN ", 5),
             ("attentive", 9)]
     for name, table in r["labels"].items():
@@ -74,7 +71,7 @@ def format_probe(result):
                      f"{len(r['classes'])} classes, probes fitted on {r['labelled_train_images']} images, "
                      f"measured on {r['labelled_test_images']} others."
                      + " These are few: the intervals are wide." * few)
-        parts.append(_table(head, [_format_row(row, scores) for row, scores in table.items()]))
+        parts.append(_table(head, [cells(row, s) for row, s in table.items()]))
     if not r["labels"]: parts.append("These images have no labels, so there is nothing to classify.")
     else:
         unknown = sum(r[f"{part}_images"] - r[f"labelled_{part}_images"] for part in ("train", "test"))
