@@ -16,12 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader
-from .data import Batch
+from .data import Batch, seeded
 from .masking import BlockMask, Mask, MaskBank, on_grid
 from .model import VLJEPA
-from .training import (
-    BASELINES, Look, TrainConfig, caption_latents, collapse_alarms, compare, find_data, latent_means,
-    load_checkpoint, looks, make_loaders, meters, rankme, read_config, seeded)
+from .measure import (
+    BASELINES, Look, caption_latents, collapse_alarms, compare, latent_means, looks, meters, rankme)
+from .engine.runs import TrainConfig, read_config
+from .engine.loaders import find_data, make_loaders
+from .engine.checkpoints import load_checkpoint
 
 # %% ../nbs/11_diagnostics.ipynb #c011
 class Opened(NamedTuple):  # this cell moves to engine.checkpoints, and the two below with it

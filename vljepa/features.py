@@ -22,15 +22,17 @@ from pathlib import Path
 from typing import NamedTuple
 import numpy as np
 import torch
-from torch import Tensor, nn
 from filelock import FileLock, Timeout
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
-from .data import Batch, CocoCaptions, Sample, collate, picture_names
-from .encoders import TextEncoder, VisionEncoder, freeze, is_frozen
+from .data import Batch, Sample, collate
 from .masking import MaskBank
-from .model import VLJEPA
+from .encoders import TextEncoder, VisionEncoder, freeze, is_frozen
 from .targets import EMATarget
+from .model import VLJEPA
+from .engine.pictures import picture_names
+from .engine.coco import CocoCaptions
 
 # %% ../nbs/08b_features.ipynb #c025
 def settings(

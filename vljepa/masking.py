@@ -218,16 +218,3 @@ class MaskBank:
         indices = torch.as_tensor(indices).flatten()
         rows = indices.cpu() % len(self)
         return Mask(self.mask.keep[rows], self.mask.hide[rows]).to(indices.device)
-
-# %% ../nbs/03_masking.ipynb #nbank01
-def mask_numbers(ids, views, size, seed=0):
-    "Which masks of a bank images have, [B, V]: a hash (SplitMix64) of seed, id and view."
-    if not isinstance(ids, Tensor):  # texts become whole numbers of 53 bits
-        ids = [int(2**53 * hash_uniform(i)) if isinstance(i, str) else i for i in ids]
-        ids = torch.tensor(ids, dtype=torch.int64)
-    x = torch.tensor([seed], device=ids.device)
-    for fact in (ids[:, None], torch.arange(views, device=ids.device)):
-        x = (x ^ fact) + (0x9E3779B97F4A7C15 - 2**64)  # whole numbers of 64 bits, which wrap around
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9 - 2**64), (27, 0x94D049BB133111EB - 2**64), (31, 1)):
-            x = (x ^ (x >> shift & 2**(64 - shift) - 1)) * factor
-    return x % size

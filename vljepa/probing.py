@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Subset
-from .data import Batch
+from .data import Batch, seeded
 from .predictor import Predictor
 from .model import VLJEPA
-from .training import caption_latents, seeded
+from .measure import caption_latents
 
 # %% ../nbs/12_probing.ipynb #c009
 def average_precision(

@@ -196,11 +196,3 @@ def other_rows(names: list[str], captions: list[list[str]]) -> list[int | None]:
         fits = (j for j in following if names[j] != names[i] and own.isdisjoint(captions[j]))
         rows.append(next(fits, None))
     return rows
-
-# %% ../../nbs/engine/E03_coco.ipynb #o006
-def count_long(captions, tokenizer, max_length):
-    "How many captions are cut; none has more tokens than bytes and special ones, so most need no look."
-    most = max_length - tokenizer.num_special_tokens_to_add()
-    long = [text for text in captions if len(text.encode()) > most]
-    if not long: return 0
-    return sum(len(ids) > max_length for ids in tokenizer(long, verbose=False)["input_ids"])

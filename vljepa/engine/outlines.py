@@ -17,7 +17,8 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from torch import Tensor
 from tqdm import tqdm
-from ..data import CocoCaptions, label_names, open_image, read_coco
+from .pictures import open_image
+from .coco import CocoCaptions, label_names, read_coco
 
 # %% ../../nbs/engine/E05_outlines.ipynb #c005
 def _run_lengths(text):

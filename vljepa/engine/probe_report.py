@@ -15,15 +15,18 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from fastcore.docments import docments
-from ..data import friendly_errors, label_names, read_coco
-from vljepa.training import (
-    find_data, format_table, looks, provenance, read_config, shown_captions, summarize, write_json,
-    write_whole)
-from ..diagnostics import ALL_BASELINES, caption_gain, diagnose, open_run, patch_library
+from ..measure import format_table, looks, shown_captions, summarize
+from ..diagnostics import ALL_BASELINES, caption_gain, diagnose, patch_library
+from .files import write_json, write_whole
+from .coco import label_names, read_coco
 from .outlines import read_labels
+from .runs import provenance, read_config
+from .loaders import find_data
+from .checkpoints import open_run
 from .viz import (
     plot_patchwork, plot_pca, plot_places, plot_probe, plot_skill_maps, plot_words, save_figure)
 from .probe_run import examine_run, noun_pattern, probe_run
+from .cli import friendly_errors
 
 # %% ../../nbs/engine/E17b_probe_report.ipynb #c004
 def _table(head, rows):

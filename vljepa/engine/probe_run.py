@@ -20,16 +20,19 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Subset
 from tqdm import tqdm
-from ..data import picture_names
 from ..encoders import gather_tokens
 from ..targets import normalize_targets
 from ..features import positions
-from ..training import caption_latents, find_data, looks, make_loaders, read_config, shown_captions
-from ..diagnostics import Examination, Opened, bootstrap, examine, fit_ridge
+from ..measure import caption_latents, looks, shown_captions
+from ..diagnostics import Examination, bootstrap, examine, fit_ridge
 from ..probing import (
     AttentiveProbe, KNNProbe, LinearProbe, average_precision, centred_cosine, hidden_labels, imagine,
     mean_ap, random_predictor, recall, ridge_map)
+from .pictures import picture_names
 from .outlines import label_regions
+from .runs import read_config
+from .loaders import find_data, make_loaders
+from .checkpoints import Opened
 
 # %% ../../nbs/engine/E17_probe_run.ipynb #c005
 _PEOPLE = ("man", "men", "woman", "women", "people", "boy", "girl", "child", "children", "guy", "lady", "kid")

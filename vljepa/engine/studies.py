@@ -13,19 +13,19 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
-from ..data import cache_folder, file_md5, picture_names
 from ..masking import BlockMask, MaskBank
 from ..targets import normalize_targets
 from ..model import PRESETS, VLJEPA, VLJEPAConfig
 from ..features import Array, Views, by_position, fingerprint, open_arrays, store_features
-from vljepa.training import (
-    BASELINES, TRAIN_PRESETS, TrainConfig, compare, find_data, latent_means, load_checkpoint, looks,
-    make_loaders, make_mask, meters, provenance, read_config, read_metrics, shown_captions, summarize,
-    write_json)
-from ..diagnostics import Opened
+from ..measure import BASELINES, compare, latent_means, looks, meters, shown_captions, summarize
 from ..probing import LinearProbe, hidden_labels, mean_ap
 from ..ablations import Study
+from .files import cache_folder, file_md5, write_json
+from .pictures import picture_names
 from .outlines import label_regions
+from .runs import TRAIN_PRESETS, TrainConfig, provenance, read_config, read_metrics
+from .loaders import find_data, make_loaders, make_mask
+from .checkpoints import Opened, load_checkpoint
 
 # %% ../../nbs/engine/E18_studies.ipynb #c011
 MASK_VARIANTS = {f"{kind} {share:.0%}": dict(mask=kind, share=share)

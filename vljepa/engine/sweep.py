@@ -22,14 +22,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from tqdm import tqdm
-from ..shapes import make_shapes_coco
-from ..data import cache_folder, friendly_errors
 from ..model import VLJEPAConfig
-from ..training import (
-    BASELINES, METERS, TrainConfig, Trainer, find_data, follow_parent, read_config, read_metrics, skill,
-    write_json, write_whole)
+from ..measure import BASELINES, METERS, skill
 from ..ablations import Study, finding, format_study, plot_curves, plot_intervals, read_table
+from .files import cache_folder, write_json, write_whole
+from .fetch import make_shapes_coco
+from .runs import TrainConfig, read_config, read_metrics
+from .loaders import find_data, follow_parent
 from .viz import save_figure
+from .trainer import Trainer
+from .cli import friendly_errors
 from .studies import (
     STUDIES, STUDY_SETTINGS, measure_banks, measure_run, run_name, variant_configs)
 

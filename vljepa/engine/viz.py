@@ -20,9 +20,10 @@ from ..data import Batch
 from ..masking import Mask, on_grid
 from ..targets import normalize_targets
 from ..model import VLJEPA
-from ..training import Look, caption_latents, skill, write_whole
+from ..measure import Look, caption_latents, skill
 from ..diagnostics import (
     ALL_BASELINES, Examination, PatchLibrary, patchwork, word_attribution, word_gradient)
+from .files import write_whole
 
 # %% ../../nbs/engine/E13_viz.ipynb #c006
 def _stored(model, images):
