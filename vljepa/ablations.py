@@ -35,13 +35,14 @@ from .data import cache_folder, file_md5, friendly_errors, picture_names
 from .masking import BlockMask, MaskBank
 from .targets import normalize_targets
 from .model import PRESETS, VLJEPA, VLJEPAConfig
-from .features import Array, Views, by_position, fingerprint, open_arrays, store_features
 from .training import (
-    BASELINES, METERS, TRAIN_PRESETS, Look, TrainConfig, Trainer, compare, find_data, follow_parent, latent_means,
-    load_checkpoint, looks, make_loaders, make_mask, meters, provenance, read_config, read_metrics, save_figure, shown_captions,
-    skill, summarize, write_json)
+    BASELINES, Look, METERS, TRAIN_PRESETS, TrainConfig, Trainer, compare, find_data, follow_parent,
+    latent_means, load_checkpoint, looks, make_loaders, make_mask, meters, provenance, read_config,
+    read_metrics, save_figure, shown_captions, skill, summarize, write_json)
 from .diagnostics import Opened
 from .probe import LinearProbe, hidden_labels, label_regions, mean_ap
+from .engine.store import Array, fingerprint, open_arrays
+from .engine.features import Views, by_position, store_features
 
 # %% ../nbs/12_ablations.ipynb #c010
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def open_for_study(
     model_config, config = read_config(run)
     config = replace(config, drop_caption=0., shuffle_captions=False, train_images=PROBE_IMAGES, batch_size=1)
     gpu = config.device == "auto" and torch.cuda.is_available()
-    model = VLJEPA(model_config).to("cuda" if gpu else "cpu").eval()
+    model = VLJEPA.from_config(model_config).to("cuda" if gpu else "cpu").eval()
     load_checkpoint(Path(run)/"checkpoint", model)
     model.config = replace(model_config, context="visible", target_layers=1, layer_norm_targets=True)
     objects = [find_data(config)/"annotations"/f"instances_{s}.json" for s in (config.train_split, config.val_split)]

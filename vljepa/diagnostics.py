@@ -25,9 +25,9 @@ from .masking import BlockMask, Mask, MaskBank, on_grid
 from .targets import normalize_targets
 from .model import VLJEPA
 from .training import (
-    BASELINES, Look, TrainConfig, caption_latents, collapse_alarms, compare, find_data, format_table, gray_out,
-    latent_means, load_checkpoint, looks, make_loaders, meters, on_patches, pixels, plot_rows, rankme, read_config,
-    seeded, shown_captions, skill, summarize)
+    BASELINES, Look, TrainConfig, caption_latents, collapse_alarms, compare, find_data, format_table,
+    gray_out, latent_means, load_checkpoint, looks, make_loaders, meters, on_patches, pixels, plot_rows,
+    rankme, read_config, seeded, shown_captions, skill, summarize)
 
 # %% ../nbs/10_diagnostics.ipynb #c011
 class Opened(NamedTuple):
@@ -50,7 +50,7 @@ def open_run(
     model_config, config = read_config(run)
     config = replace(config, drop_caption=0., shuffle_captions=False, device=device, **changes)
     gpu = device == "auto" and torch.cuda.is_available()
-    model = VLJEPA(model_config).to("cuda" if gpu else "cpu").eval()
+    model = VLJEPA.from_config(model_config).to("cuda" if gpu else "cpu").eval()
     if load_checkpoint(Path(run)/"checkpoint", model)["step"] == 0:
         raise ValueError(f"{run} has no checkpoint yet: go on with vljepa_train --run {run} --resume")
     train, val = make_loaders(config, model, find_data(config), labels)

@@ -36,17 +36,20 @@ from pycocotools import mask as coco_mask
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
-from .data import Batch, CocoCaptions, friendly_errors, label_names, open_image, picture_names, read_coco
+from .data import (
+    Batch, CocoCaptions, friendly_errors, label_names, open_image, picture_names, read_coco)
 from .encoders import gather_tokens
 from .predictor import Predictor
 from .targets import normalize_targets
 from .model import VLJEPA
-from .features import positions
-from .training import (caption_latents, find_data, looks, make_loaders, provenance, read_config,
-                             save_figure, seeded, shown_captions, summarize, write_json)
-from .diagnostics import (ALL_BASELINES, Examination, Opened, bootstrap, caption_gain, diagnose, examine,
-                                format_examination, noun_pattern, open_run, patch_library, plot_patchwork,
-                                plot_pca, plot_places, plot_skill_maps, plot_words)
+from .training import (
+    caption_latents, find_data, looks, make_loaders, provenance, read_config, save_figure, seeded,
+    shown_captions, summarize, write_json)
+from vljepa.diagnostics import (
+    ALL_BASELINES, Examination, Opened, bootstrap, caption_gain, diagnose, examine, format_examination,
+    noun_pattern, open_run, patch_library, plot_patchwork, plot_pca, plot_places, plot_skill_maps,
+    plot_words)
+from .engine.features import positions
 
 # %% ../nbs/11_probe.ipynb #c009
 def average_precision(

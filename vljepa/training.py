@@ -42,6 +42,7 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
+import vljepa
 from accelerate import Accelerator, DataLoaderConfiguration, InitProcessGroupKwargs, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType, gather_object
@@ -50,22 +51,26 @@ from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.distributed.checkpoint.state_dict import StateDictOptions, get_optimizer_state_dict, set_optimizer_state_dict
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions, get_optimizer_state_dict, set_optimizer_state_dict)
 from torch.distributed.fsdp import register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, Sampler, Subset
 from tqdm import tqdm
-import vljepa
 from .shapes import make_shapes_coco
 from .data import (
-    Batch, CocoCaptions, cache_folder, collate, count_long, friendly_errors, other_rows, retext, seeded_order)
+    Batch, CocoCaptions, cache_folder, collate, count_long, friendly_errors, other_rows, retext,
+    seeded_order)
 from .masking import MASKS, Mask, MaskBank, Masker, mask_numbers, mask_shares, on_grid
-from .encoders import gather_tokens, half_weights, is_frozen
+from .encoders import gather_tokens, is_frozen
 from .targets import momentum_schedule, normalize_targets
 from .losses import LOSSES
 from .model import PRESETS, VLJEPA, VLJEPAConfig
-from .features import StoredVision, Views, by_position, fingerprint, lock_file, positions, store_features, sync
+from .engine.files import lock_file, sync
+from .engine.hub import half_weights
+from .engine.store import fingerprint
+from .engine.features import StoredVision, Views, by_position, positions, store_features
 
 # %% ../nbs/09_training.ipynb #c008
 @dataclass(frozen=True)
@@ -1023,7 +1028,7 @@ class Trainer:
         self.accelerator = acc = make_accelerator(c, self.run)
         with acc.main_process_first(): self.root = find_data(c)  # one process writes, the others find
         torch.manual_seed(c.seed)
-        self.model = VLJEPA(model_config).to(self.accelerator.device)
+        self.model = VLJEPA.from_config(model_config).to(self.accelerator.device)
         self.marks, self.changed_data = encoder_marks(self.model), changed_data
         self.mask = make_mask(c, self.model.vision.grid)
         self.bank = MaskBank(self.mask, 64, seed=0)  # the same for every run
