@@ -125,7 +125,7 @@ class StoredVision(nn.Module):
         parts: list[StoredPart],  # Numbered one after the other
     ):
         super().__init__()
-        # not a part of this module: its weights are not ours to save, and stay on the CPU until they are needed
+        # not registered: its weights are not ours to save, and stay on the CPU until they are needed
         object.__setattr__(self, "encoder", encoder.cpu())
         self.parts = parts
         for name in ("name", "dim", "grid", "num_patches", "image_size", "data_config"):
@@ -145,7 +145,8 @@ class StoredVision(nn.Module):
         part, rows = self._find(numbers)
         if part.pixels is not None:
             return from_bytes(torch.from_numpy(part.pixels[rows]).to(numbers.device), self.data_config)
-        return torch.stack([part.data.dataset.read_image(part.data.indices[r]) for r in rows]).to(numbers.device)
+        read, places = part.data.dataset.read_image, part.data.indices
+        return torch.stack([read(places[r]) for r in rows]).to(numbers.device)
 
     def forward(self,
         numbers: Tensor,  # [B]
