@@ -21,9 +21,9 @@ from torch.utils.data import DataLoader
 from ..masking import BlockMask, MaskBank
 from ..encoders import is_frozen
 from ..model import VLJEPA
-from ..features import fingerprint
 from .files import first_line, sync, writing
 from .hub import load_model
+from .store import fingerprint
 from .runs import TrainConfig, read_config
 from .loaders import find_data, loader_means, make_loaders
 

@@ -18,11 +18,11 @@ from torch.utils.data import DataLoader, Sampler, Subset
 from ..data import collate, hash_uniform, seeded
 from ..masking import MASKS, MaskBank
 from ..model import VLJEPA
-from ..features import fingerprint
 from ..measure import latent_means, shown_captions
 from .files import cache_folder
 from .coco import CocoCaptions, other_rows, seeded_order
 from .fetch import make_shapes_coco
+from .store import fingerprint
 from .runs import TrainConfig
 
 # %% ../../nbs/engine/E10_loaders.ipynb #c014

@@ -19,8 +19,8 @@ from accelerate.utils import gather_object
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from ..encoders import is_frozen
-from ..features import StoredVision
 from .hub import half_weights
+from .features import StoredVision
 
 # %% ../../nbs/engine/E12_processes.ipynb #c060
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]

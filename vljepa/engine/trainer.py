@@ -10,7 +10,7 @@ import itertools
 import math
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -28,11 +28,11 @@ from ..masking import Mask, MaskBank, mask_shares
 from ..targets import momentum_schedule
 from ..losses import LOSSES
 from ..model import PRESETS, VLJEPA, VLJEPAConfig
-from ..features import Views, by_position, positions, store_features
 from ..measure import BASELINES, collapse_alarms, compare, looks, meters, summarize
 from ..learn import Callback, Learner, count_trained, param_groups, schedule
 from .files import cache_folder, sync, write_json, write_whole
 from .hub import load_model
+from .features import Views, by_position, positions, store_features
 from .runs import (
     Metrics, TRAIN_PRESETS, TrainConfig, differing, lock_run, provenance, read_config, write_config)
 from .loaders import (
@@ -47,6 +47,7 @@ from .report import format_report, plot_run
 # %% ../../nbs/engine/E16_trainer.ipynb #c071
 class Trainer(Learner):
     "A `Learner` on a folder of images, which keeps everything about it in one run folder."
+    @torch.random.fork_rng(devices=[])  # the caller's random numbers stay as they are
     def __init__(self,
         run: Path | str,  # Run folder; made when absent, continued when it holds a checkpoint
         model_config: VLJEPAConfig | VLJEPA | None = None,  # Architecture, or a model; the `tiny` preset when absent
@@ -61,9 +62,8 @@ class Trainer(Learner):
         self.accelerator = acc = make_accelerator(c, self.run, accelerator)
         self.own_accelerator, self.lock, self.seconds, self.skipped = accelerator is None, None, 0., SkipBroken()
         with acc.main_process_first(): self.root = find_data(c)  # one process writes, the others find
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(c.seed)
-            model = given if isinstance(given, VLJEPA) else load_model(given)
+        torch.manual_seed(c.seed)
+        model = given if isinstance(given, VLJEPA) else load_model(given)
         self.marks = encoder_marks(model.to(acc.device))
         masker, grid = make_mask(c, model.vision.grid), model.vision.grid
         self.bank = MaskBank(masker, 64, seed=0)  # the same for every run
