@@ -170,7 +170,9 @@ def vljepa_probe(
     parser = argparse.ArgumentParser("vljepa_probe", description=probe_folder.__doc__)
     for name, p in inspect.signature(probe_folder).parameters.items():
         note = docments(probe_folder)[name]
-        if p.default is p.empty: parser.add_argument(name, help=note); continue
+        if p.default is p.empty:
+            parser.add_argument(name, help=note)
+            continue
         shown = "" if p.default == "" else f" (default: {p.default})"
         option = "--" + name.replace("_", "-")
         parser.add_argument(option, type=type(p.default), default=p.default, metavar="X", help=note + shown)

@@ -47,7 +47,7 @@ def noun_pattern(names):
 def examine_run(
     opened: Opened,  # From `open_run`
     nouns: re.Pattern | None = None,  # From `noun_pattern`: adds captions with these blanked
-    **options,  # Of `looks`, such as images=100
+    images: int = 0,  # Stop after so many held-out images; 0 takes all
 ) -> Examination:  # Cosines, meters and the leak
     "Measure a run on held-out images under the fixed masks."
     o, captions = opened, shown_captions(opened.val.dataset)
@@ -55,7 +55,7 @@ def examine_run(
     if nouns and o.model.text is not None:
         token = o.model.text.tokenizer.mask_token
         captions["nouns blanked"] = {i: nouns.sub(token, line) for i, line in captions["right"].items()}
-    return examine(o.model, o.val, o.bank, o.means, captions, weights, **options)
+    return examine(o.model, o.val, o.bank, o.means, captions, weights, images=images)
 
 # %% ../../nbs/engine/E17_probe_run.ipynb #c012
 def _image_paths(loader):
