@@ -6,8 +6,7 @@
 __all__ = ['param_groups', 'count_trained', 'cosine_ramp', 'schedule', 'Callback', 'Learner', 'EMA', 'Evaluate', 'Record']
 
 # %% ../nbs/10_learn.ipynb #imports01
-import itertools
-import math
+import itertools, math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 import torch

@@ -7,7 +7,7 @@ __all__ = ['BASELINES', 'CAPTIONS', 'METERS', 'latent_means', 'baselines', 'skil
            'looks', 'rankme', 'meters', 'collapse_alarms', 'compare', 'evaluate', 'summarize', 'format_table']
 
 # %% ../nbs/09_measure.ipynb #imports01
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 import torch
 import torch.nn.functional as F

@@ -99,9 +99,9 @@ class StopOnSignal(Callback):
         self.checkpoints, self.stop = checkpoints, StopSignal()
     def before(self, learner): self.stop.__enter__()
     def after_step(self, learner):
-        if not self.stop.asked: return
-        self.checkpoints.save(learner)
-        raise KeyboardInterrupt(f"stopped and saved at step {learner.step}; add --resume to go on")
+        if reason := self.stop.reason(learner.step):
+            self.checkpoints.save(learner)
+            raise reason
     def after(self, learner): self.stop.__exit__()
 
 class SkipBroken(Callback):

@@ -6,8 +6,7 @@
 __all__ = ['save_checkpoint', 'load_checkpoint', 'Opened', 'open_run']
 
 # %% ../../nbs/engine/E11_checkpoints.ipynb #imports01
-import json
-import shutil
+import json, shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple

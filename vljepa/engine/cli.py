@@ -6,13 +6,7 @@
 __all__ = ['friendly_errors', 'vljepa_data', 'vljepa_train']
 
 # %% ../../nbs/engine/E20_cli.ipynb #imports01
-import argparse
-import errno
-import functools
-import json
-import os
-import sys
-import time
+import argparse, errno, functools, json, os, sys, time
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from pathlib import Path

@@ -15,11 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
-from ..data import CocoCaptions, collate, picture_names
+from ..data import collate
 from ..masking import MaskBank
 from ..encoders import VisionEncoder, freeze, is_frozen
 from ..targets import EMATarget
 from ..model import VLJEPA
+from .pictures import picture_names
+from .coco import CocoCaptions
 from .store import Array, fingerprint, open_arrays
 
 # %% ../../nbs/engine/E08_features.ipynb #c028

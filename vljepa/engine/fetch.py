@@ -6,29 +6,22 @@
 __all__ = ['make_shapes_coco', 'fetch', 'download_coco', 'check_folder']
 
 # %% ../../nbs/engine/E04_fetch.ipynb #g002
-import errno
-import functools
 import json
-import os
 import shutil
-import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
 from dataclasses import asdict
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 import numpy as np
-import torch
-from fastcore.script import call_parse
 from PIL import Image
 from pycocotools import mask as rle
 from tqdm import tqdm
 from ..shapes import SHAPES, ShapesWorld
-from .files import file_md5, one_line, safe_join
+from .files import file_md5, safe_join
 from .pictures import picture_names
 from .coco import CocoCaptions
 

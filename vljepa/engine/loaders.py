@@ -6,10 +6,7 @@
 __all__ = ['find_data', 'make_loaders']
 
 # %% ../../nbs/engine/E10_loaders.ipynb #imports01
-import multiprocessing
-import os
-import signal
-import threading
+import multiprocessing, os, signal, threading
 from dataclasses import dataclass
 from pathlib import Path
 import torch

@@ -23,15 +23,18 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
-from ..data import Batch, friendly_errors
+from ..data import Batch
 from ..masking import Mask, mask_shares
 from ..encoders import find_folder, freeze
 from ..targets import EMATarget
 from ..losses import LOSSES
 from ..model import PRESETS, VLJEPA, VLJEPAConfig
-from ..training import (
-    FIXED_MASKS, TRAIN_PRESETS, TrainConfig, make_mask, make_parser, param_groups, resolve_run, save_memory)
+from ..learn import param_groups
 from .hub import load_model
+from .runs import TRAIN_PRESETS, TrainConfig
+from .loaders import FIXED_MASKS, make_mask
+from .processes import save_memory
+from .cli import friendly_errors, make_parser, resolve_run
 
 # %% ../../nbs/engine/E19_plan.ipynb #c008
 _flash = "_scaled_dot_product_flash_attention_for_cpu"  # torch's own formulas know a GPU's attention only

@@ -22,7 +22,6 @@ from torch.utils.data import Subset
 from tqdm import tqdm
 from ..encoders import gather_tokens
 from ..targets import normalize_targets
-from ..features import positions
 from ..measure import caption_latents, looks, shown_captions
 from ..diagnostics import Examination, bootstrap, examine, fit_ridge
 from ..probing import (
@@ -30,6 +29,7 @@ from ..probing import (
     mean_ap, random_predictor, recall, ridge_map)
 from .pictures import picture_names
 from .outlines import label_regions
+from .features import positions
 from .runs import read_config
 from .loaders import find_data, make_loaders
 from .checkpoints import Opened

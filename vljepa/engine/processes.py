@@ -6,8 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/engine/E12_processes.ipynb #imports01
-import signal
-import threading
+import signal, threading
 from datetime import timedelta
 from functools import partial
 from importlib.util import find_spec
@@ -19,6 +18,7 @@ from accelerate.utils import gather_object
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from ..encoders import is_frozen
+from ..measure import compare, meters
 from .hub import half_weights
 from .features import StoredVision
 
@@ -41,6 +41,9 @@ class StopSignal:
             raise KeyboardInterrupt("interrupted; what was saved stays, and --resume goes on")
     def __exit__(self, *_):
         for s, handler in self.before.items(): signal.signal(s, handler)
+    def reason(self, step):
+        "What a signal asks for, as an error with a sentence; nothing where there was none."
+        if self.asked: return KeyboardInterrupt(f"stopped and saved at step {step}; add --resume to go on")
 
 class Seen(NamedTuple):
     "A step since the last row of metrics.csv: its number, the ids of its images by forward pass, and its loss."
@@ -80,6 +83,23 @@ def merge(parts):
         return torch.cat(tensors)[[k for _, k in sorted({i: k for k, i in enumerate(seen)}.items())]]
     return ({name: join([c[name] for c in cosines]) for name in cosines[0]},
             dict(prediction=join(predictions), target=join(targets)), sorted(set(sum(broken, []))))
+
+def shared_out(seen, broken):
+    "Cosines [n] by name, meters by part, and broken files, of `looks` of which each process has its share."
+    ids, processes = [], PartialState().num_processes
+    def noted(look):
+        ids.extend(look.batch.ids)
+        return look
+    cosines, _, first = compare(map(noted, seen), 256 / processes)  # `broken` grows meanwhile
+    own = ids, {name: c.mean(1) for name, c in cosines.items()}, first["prediction"], first["target"], broken
+    scores, spread, broken = merge(gather_object([own]))
+    return scores, {part: meters(latents) for part, latents in spread.items()}, broken
+
+def explained(error, step):
+    "An error; for a data-loading process that was killed, one that says so in a sentence."
+    if "DataLoader worker" not in str(error) or type(error) is not RuntimeError: return error
+    return OSError(f"a data-loading process was killed, perhaps for lack of memory, and the run is saved at step "
+                   f"{step}: free some memory, or give fewer --workers, and add --resume")
 
 # %% ../../nbs/engine/E12_processes.ipynb #ndb3c42b
 def pick_precision(config):

@@ -9,7 +9,9 @@ __all__ = ['plot_run']
 from pathlib import Path
 import matplotlib.pyplot as plt
 from ..measure import BASELINES, CAPTIONS, METERS, collapse_alarms, format_table
+from .files import write_json, write_whole
 from .runs import read_metrics
+from .viz import save_figure
 
 # %% ../../nbs/engine/E15_report.ipynb #c065
 def plot_run(
@@ -79,3 +81,10 @@ def format_report(run, result):
             f"{result['steps']} steps in {result['seconds']} s, {result['trained_parameters']:,} trained parameters, "
             f"seed {result['seed']}.\n\n"
             + "\n".join(f"- {k}: {v}" for k, v in result["provenance"].items()) + "\n")
+
+def write_report(run, result, examples):
+    "Pictures, report.md and, last, results.json."
+    save_figure(plot_run(run), run/"curve.png")
+    save_figure(examples, run/"examples.png")
+    write_whole(run/"report.md", lambda p: p.write_text(format_report(run, result), encoding="utf-8"))
+    write_json(run/"results.json", result)

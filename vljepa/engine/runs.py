@@ -7,14 +7,7 @@ __all__ = ['TRAIN_PRESETS', 'MAY_CHANGE', 'VERSION', 'TrainConfig', 'differing',
            'read_metrics', 'provenance']
 
 # %% ../../nbs/engine/E09_runs.ipynb #imports01
-import csv
-import itertools
-import json
-import math
-import os
-import platform
-import shutil
-import subprocess
+import csv, itertools, json, math, os, platform, shutil, subprocess
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -98,7 +91,7 @@ MAY_CHANGE = ("data", "device", "workers", "cache_gb", "log_every", "eval_every"
 
 def differing(a, b):
     "The first setting in which two pairs of configurations differ, but for those that may: name and both values."
-    (a, own), (b, other) = (({**vars(m), **vars(t)}, t) for m, t in (a, b))
+    a, b = ({**vars(model), **vars(training)} for model, training in (a, b))
     return next(((k, a[k], b[k]) for k in a if k not in MAY_CHANGE and a[k] != b[k]), None)
 
 # %% ../../nbs/engine/E09_runs.ipynb #c054
@@ -149,6 +142,13 @@ def read_config(
     except (AttributeError, KeyError, TypeError, ValueError) as e:
         what = str(e).replace(".__init__() got an unexpected keyword argument", " has no setting")
         raise ValueError(f"{path} does not fit this version of vljepa: {what}") from None
+
+# %% ../../nbs/engine/E09_runs.ipynb #c055b
+def check_settings(run, model, training):
+    "ValueError where the folder holds a run with other settings; where its data lie and how it runs is none of them."
+    if (run/"config.json").exists() and differing(read_config(run), (model, training)):
+        raise ValueError(f"{run} holds a run with other settings; name another folder, or continue it with "
+                         "Trainer(run, *read_config(run))")
 
 # %% ../../nbs/engine/E09_runs.ipynb #n9f00005
 def lock_run(run, seconds=7.):

@@ -16,13 +16,14 @@ from torch.utils.data import DataLoader
 from ..masking import BlockMask, MaskBank
 from ..targets import normalize_targets
 from ..model import PRESETS, VLJEPA, VLJEPAConfig
-from ..features import Array, Views, by_position, fingerprint, open_arrays, store_features
 from ..measure import BASELINES, compare, latent_means, looks, meters, shown_captions, summarize
 from ..probing import LinearProbe, hidden_labels, mean_ap
 from ..ablations import Study
 from .files import cache_folder, file_md5, write_json
 from .pictures import picture_names
 from .outlines import label_regions
+from .store import Array, fingerprint, open_arrays
+from .features import Views, by_position, store_features
 from .runs import TRAIN_PRESETS, TrainConfig, provenance, read_config, read_metrics
 from .loaders import find_data, make_loaders, make_mask
 from .checkpoints import Opened, load_checkpoint

@@ -6,11 +6,8 @@
 __all__ = ['Trainer']
 
 # %% ../../nbs/engine/E16_trainer.ipynb #imports01
-import itertools
-import math
-import signal
-import time
-from collections.abc import Sequence
+import itertools, math, signal, time
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -28,21 +25,22 @@ from ..masking import Mask, MaskBank, mask_shares
 from ..targets import momentum_schedule
 from ..losses import LOSSES
 from ..model import PRESETS, VLJEPA, VLJEPAConfig
-from ..measure import BASELINES, collapse_alarms, compare, looks, meters, summarize
+from ..measure import BASELINES, collapse_alarms, looks, summarize
 from ..learn import Callback, Learner, count_trained, param_groups, schedule
-from .files import cache_folder, sync, write_json, write_whole
+from .files import cache_folder, sync
 from .hub import load_model
 from .features import Views, by_position, positions, store_features
 from .runs import (
-    Metrics, TRAIN_PRESETS, TrainConfig, differing, lock_run, provenance, read_config, write_config)
+    Metrics, TRAIN_PRESETS, TrainConfig, check_settings, lock_run, provenance, write_config)
 from .loaders import (
     data_facts, data_marks, find_data, fixed_masks, loader_captions, loader_means, make_loaders, make_mask)
 from .checkpoints import encoder_marks, load_checkpoint, save_checkpoint
-from .processes import (
-    Seen, StopSignal, make_accelerator, mean_loss, merge, save_memory, together, told_to_all)
-from .viz import plot_examples, save_figure
+from vljepa.engine.processes import (
+    Seen, StopSignal, explained, make_accelerator, mean_loss, save_memory, shared_out, together,
+    told_to_all)
+from .viz import plot_examples
 from .callbacks import SkipBroken
-from .report import format_report, plot_run
+from .report import write_report
 
 # %% ../../nbs/engine/E16_trainer.ipynb #c071
 class Trainer(Learner):
@@ -57,8 +55,8 @@ class Trainer(Learner):
         callbacks: Sequence[Callback] = (),  # Called as by a `Learner`, behind the trainer's own work
     ):
         self.run, self.config, self.changed_data = Path(run), config or TRAIN_PRESETS["tiny"], changed_data
-        c, given = self.config, PRESETS["tiny"] if model_config is None else model_config
-        self._check_settings(given.config if isinstance(given, VLJEPA) else given)
+        c, given = self.config, model_config or PRESETS["tiny"]
+        check_settings(self.run, given.config if isinstance(given, VLJEPA) else given, c)
         self.accelerator = acc = make_accelerator(c, self.run, accelerator)
         self.own_accelerator, self.lock, self.seconds, self.skipped = accelerator is None, None, 0., SkipBroken()
         with acc.main_process_first(): self.root = find_data(c)  # one process writes, the others find
@@ -67,7 +65,7 @@ class Trainer(Learner):
         self.marks = encoder_marks(model.to(acc.device))
         masker, grid = make_mask(c, model.vision.grid), model.vision.grid
         self.bank = MaskBank(masker, 64, seed=0)  # the same for every run
-        if c.masks: self.fixed, self.fixed_numbers = fixed_masks(c, grid)
+        self.fixed, self.fixed_numbers = fixed_masks(c, grid) if c.masks else (None, None)
         with acc.main_process_first(): train, val = make_loaders(c, model, self.root)  # one reads the pictures first
         self.facts, self.marks = data_facts(train, val), self.marks | data_marks(train.dataset, val.dataset)
         if c.cache:
@@ -97,11 +95,8 @@ class Trainer(Learner):
             yield from self.accelerator.skip_first_batches(self.train, skip) if skip else self.train
             epoch, skip = epoch + 1, 0
 
-    def draw_mask(self,
-        batch: Batch,  # B images
-        i: int,  # Which forward pass of this step
-    ) -> Mask:  # keep [B, Nv], hide [B, Nm]
-        "A new mask for each image, out of those drawn for all processes; or that of this epoch, out of its fixed ones."
+    def _draw_mask(self, batch, i):
+        "For pass `i`: new masks, out of those drawn for all processes; or those of this epoch, out of fixed ones."
         c, acc = self.config, self.accelerator
         if not c.masks:
             mask = self.mask(c.batch_size, generator=seeded(c.seed, self.step, i))
@@ -128,7 +123,7 @@ def train_step(self:Trainer,
     readable = [i for i in range(len(batches)) if sizes[:, i].all()]  # by every process
     images = sizes[:, readable].sum().item()
     for i in readable:
-        batch, mask = batches[i], self.draw_mask(batches[i], i).to(acc.device)
+        batch, mask = batches[i], self._draw_mask(batches[i], i).to(acc.device)
         weight = len(batch) * len(sizes) / images  # every image counts the same; processes average their gradients
         with acc.no_sync(self.wrapped) if i != readable[-1] else nullcontext():
             loss = self.loss(*self.wrapped(batch, mask)) * weight
@@ -150,18 +145,15 @@ def train_step(self:Trainer,
 def fit(self:Trainer) -> dict[str, dict[str, float]]: # The final evaluation, from `summarize`
     "Train to the last step, evaluate, and write results.json, curve.png, examples.png and report.md."
     try:
-        together(self._open_run)
-        self.load()
-        together(self._open_metrics)
-        settings = asdict(self.model.config) | asdict(self.config)
-        self.accelerator.init_trackers("vljepa", settings)
+        self._open()
+        self.accelerator.init_trackers("vljepa", asdict(self.model.config) | asdict(self.config))
         for callback in self.callbacks: callback.before(self)
         try: self._learn()
         finally:
             for callback in self.callbacks: callback.after(self)
         table = self._finish()
     except RuntimeError as error:
-        if (told := self._explain(error)) is error: raise
+        if (told := explained(error, self.step)) is error: raise
         raise told from error
     finally:
         if self.lock: self.lock.release()
@@ -169,27 +161,19 @@ def fit(self:Trainer) -> dict[str, dict[str, float]]: # The final evaluation, fr
     return table
 
 @patch
-def _check_settings(self:Trainer, model_config):
-    "ValueError where the folder holds a run with other settings; where its data lie and how it runs is none of them."
-    if not (self.run/"config.json").exists(): return
-    if differing(read_config(self.run), (model_config, self.config)):
-        raise ValueError(f"{self.run} holds a run with other settings; name another folder, or continue it with "
-                         "Trainer(run, *read_config(run))")
-
-@patch
-def _open_run(self:Trainer):
-    "Take the folder for this process, and write the settings."
-    if not self.accelerator.is_main_process: return
-    self.lock = lock_run(self.run)
-    self._check_settings(self.model.config)  # somebody may have been faster
-    write_config(self.run, self.model.config, self.config)
-
-@patch
-def _open_metrics(self:Trainer):
-    "Keep the rows up to where the run stands, and the results of a shorter run under another name."
-    if not self.accelerator.is_main_process: return
-    self.metrics, results = Metrics(self.run/"metrics.csv", self.step), self.run/"results.json"
-    if self.step < self.steps and results.exists(): results.replace(self.run/f"results-{self.step}.json")
+def _open(self:Trainer):
+    "Take the folder for this process, write the settings, load what is there; keep its rows, and a shorter run's results."
+    def take():
+        self.lock = lock_run(self.run)
+        check_settings(self.run, self.model.config, self.config)  # somebody may have been faster
+        write_config(self.run, self.model.config, self.config)
+    def keep():
+        self.metrics, results = Metrics(self.run/"metrics.csv", self.step), self.run/"results.json"
+        if self.step < self.steps and results.exists(): results.replace(self.run/f"results-{self.step}.json")
+    main = self.accelerator.is_main_process
+    together(take if main else lambda: None)
+    self.load()
+    together(keep if main else lambda: None)
 
 @patch
 def load(self:Trainer):
@@ -235,7 +219,7 @@ def _learn(self:Trainer):
                 if due(c.eval_every) and not fault:
                     try: row |= self._quick_look()
                     except FloatingPointError: raise  # nothing to keep
-                    except Exception as error: fault = self._explain(error)
+                    except Exception as error: fault = explained(error, self.step)
                 if seen or not fault:
                     together(partial(self._log, **row))
                     bar.set_postfix(loss=f"{row['loss']:.3f}")
@@ -243,29 +227,17 @@ def _learn(self:Trainer):
                 if due(c.save_every) or fault: self.save()
             if not fault:
                 for callback in self.callbacks: callback.after_step(self)
-        if fault := fault or told_to_all(self._stop_reason(stop)): raise fault
+        if fault := fault or told_to_all(stop.reason(self.step)): raise fault
 
 @patch
 def _next_batches(self:Trainer, batches, stop):
     "What the next step needs; and why the run must stop, in all processes. The weights are good here: a run may end."
     given, fault = [], None
     try: given = [next(batches) for _ in range(self.accumulate)]
-    except Exception as error: fault = self._explain(error)
+    except Exception as error: fault = explained(error, self.step)
     if self.config.workers and stop.before and hasattr(signal, "SIGCHLD"):
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would break a step when a data-loading process dies
-    return given, told_to_all(self._stop_reason(stop) or fault)
-
-@patch
-def _stop_reason(self:Trainer, stop):
-    "What a signal asks for, with a sentence."
-    if stop.asked: return KeyboardInterrupt(f"stopped and saved at step {self.step}; add --resume to go on")
-
-@patch
-def _explain(self:Trainer, error):
-    "An error; for a data-loading process that was killed, one that says so in a sentence."
-    if "DataLoader worker" not in str(error) or type(error) is not RuntimeError: return error
-    return OSError(f"a data-loading process was killed, perhaps for lack of memory, and the run is saved at step "
-                   f"{self.step}: free some memory, or give fewer --workers, and add --resume")
+    return given, told_to_all(stop.reason(self.step) or fault)
 
 @patch
 def _vanished(self:Trainer, learned):
@@ -294,18 +266,11 @@ def measure(self:Trainer,
 ) -> dict[str, dict[str, float]]:  # From `summarize`
     "Evaluate on held-out images, fixed masks and three kinds of caption."
     self.model.eval()
-    broken, ids, acc = [], [], self.accelerator
-    def noted(look):
-        ids.extend(look.batch.ids)
-        return look
     with self._autocast():
         if not self.model.target.shared: self.means = loader_means(self.model, self.train)  # these latents move
-        batches = itertools.islice(self.val, math.ceil(images / self.config.batch_size) if images else None)
+        batches, broken = itertools.islice(self.val, math.ceil(images / self.config.batch_size) if images else None), []
         seen = looks(self.model, batches, self.bank, self.means, self.captions, position=self.position, broken=broken)
-        cosines, _, first = compare(map(noted, seen), 256 / acc.num_processes)
-    own = ids, {name: c.mean(1) for name, c in cosines.items()}, first["prediction"], first["target"], broken
-    scores, spread, broken = merge(gather_object([own]))
-    self.meters = {part: meters(latents) for part, latents in spread.items()}
+        scores, self.meters, broken = shared_out(seen, broken)
     self.skipped.note(broken)
     self.held_out = len(scores[BASELINES[0]])
     return summarize(scores)
@@ -338,9 +303,5 @@ def _finish(self:Trainer):
     batch = next(batch for batch in self.val if len(batch)).to(acc.device)
     mask = self.bank(range(len(batch))).to(batch.images.device)
     with self._autocast(): figure = plot_examples(self.model, batch, mask)
-    if not acc.is_main_process: return table
-    save_figure(plot_run(self.run), self.run/"curve.png")
-    save_figure(figure, self.run/"examples.png")
-    write_whole(self.run/"report.md", lambda p: p.write_text(format_report(self.run, result), encoding="utf-8"))
-    write_json(self.run/"results.json", result)
+    if acc.is_main_process: write_report(self.run, result, figure)
     return table

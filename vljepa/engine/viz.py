@@ -7,8 +7,7 @@ __all__ = ['pixels', 'save_figure', 'plot_rows', 'plot_examples', 'plot_skill_ma
            'plot_patchwork', 'plot_pca', 'plot_probe']
 
 # %% ../../nbs/engine/E13_viz.ipynb #c002
-import math
-import textwrap
+import math, textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
