@@ -7,8 +7,7 @@ __all__ = ['Study', 'read_table', 'mean_interval', 'paired_p', 'holm', 'compare_
            'plot_intervals', 'plot_curves']
 
 # %% ../nbs/13_ablations.ipynb #c003
-import csv
-import math
+import csv, math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -7,8 +7,7 @@ __all__ = ['gather_tokens', 'encode_patches', 'VisionEncoder', 'vision_encoder',
            'is_frozen']
 
 # %% ../nbs/04_encoders.ipynb #c005
-import inspect
-import json
+import inspect, json
 from collections.abc import Callable
 from contextlib import contextmanager
 from functools import partial

@@ -6,7 +6,6 @@
 __all__ = ['LOSSES', 'cosine_loss', 'l2_loss', 'l1_loss', 'smooth_l1_loss']
 
 # %% ../nbs/07_losses.ipynb #c003
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 

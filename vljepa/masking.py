@@ -12,7 +12,6 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from .data import hash_uniform
 
 # %% ../nbs/03_masking.ipynb #c012
 class Mask(NamedTuple):

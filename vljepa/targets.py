@@ -6,13 +6,10 @@
 __all__ = ['EMATarget', 'momentum_schedule', 'normalize_targets']
 
 # %% ../nbs/06_targets.ipynb #c003
-import copy
-import math
-
+import copy, math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
 from .encoders import freeze, is_frozen
 
 # %% ../nbs/06_targets.ipynb #c012

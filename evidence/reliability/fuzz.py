@@ -43,10 +43,10 @@ from PIL import Image
 from torchvision import transforms
 
 import vljepa
-from vljepa.engine import checkpoints, cli, fetch, files, outlines, probe_run, runs, trainer
+from vljepa.engine import checkpoints, cli, fetch, files, outlines, plan, probe_report, runs, sweep, trainer
 from corpus import ARGUMENTS, CAPTIONS, CORPUS, GREY, NO_TEXT, NOISE, Hostile, can_link, png, run
 from vljepa.data import collate, word_tokenizer
-from vljepa.engine.cli import friendly_errors
+from vljepa.engine.files import friendly_errors
 from vljepa.engine.coco import CocoCaptions, seeded_order
 
 RESULTS = Path(__file__).resolve().parent/"results"/"fuzz.json"
@@ -212,14 +212,14 @@ def call_plan(place, draw):
     own = draw(st.lists(pick(["--gb", "--tokens", "--images"]), max_size=1))
     argv = ["--device", "cpu", "--tflops", "1", "--depth", "1", "--dim", "32", "--heads", "1",
             *some_options(draw, cli.make_parser()), *(f"{o}={draw(words)}" for o in own)]
-    return argv, lambda: cli.vljepa_plan(argv)
+    return argv, lambda: plan.vljepa_plan(argv)
 
 def call_ablate(place, draw):
     "vljepa_ablate with at least one thing that it must refuse before it trains."
     wrong = draw(pick(["nope", "--change=nope=1", "--change=steps", "--seeds=0", "--preset=nope", "--change=steps=x"]))
     own = draw(st.lists(pick(["--seeds", "--change", "--workers"]), max_size=2))
     argv = [*(f"{o}={draw(words)}" for o in own), wrong, "--out", str(place/"out")]
-    return argv, lambda: cli.vljepa_ablate(argv)
+    return argv, lambda: sweep.vljepa_ablate(argv)
 
 def call_options(place, draw):
     "vljepa_train with hostile options."
@@ -257,7 +257,7 @@ def call_probe(place, draw):
     shutil.copytree(trained(), place/"run")
     labels = draw(pick([[], ["--labels", "color"], ["--labels", "nothing"]]))
     argv = [str(place/"run"), "--data", str(place/"data"), "--device", "cpu", *labels]
-    return argv, lambda: cli.vljepa_probe(argv)
+    return argv, lambda: probe_report.vljepa_probe(argv)
 
 @functools.cache
 def reading(): return transforms.Compose([transforms.Resize(32), transforms.CenterCrop(32), transforms.ToTensor()])
@@ -316,8 +316,8 @@ def quickly():
     def draw_pictures(really):
         for name, function in drawing.items(): setattr(trainer, name, function if really else empty)
     with patch.object(trainer, "load_model", built), patch.object(checkpoints, "load_model", built), \
-         patch.object(trainer, "provenance", lambda: facts), patch.object(probe_run, "provenance", lambda: facts), \
-         patch.object(cli, "docments", notes):
+         patch.object(trainer, "provenance", lambda: facts), patch.object(probe_report, "provenance", lambda: facts), \
+         patch.object(cli, "docments", notes), patch.object(probe_report, "docments", notes):
         try: yield draw_pictures
         finally: draw_pictures(True)
 

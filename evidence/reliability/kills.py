@@ -28,10 +28,11 @@ import psutil
 import torch
 from vljepa.ablations import read_table
 from vljepa.engine.checkpoints import load_checkpoint, newest_checkpoint
-from vljepa.engine.cli import vljepa_ablate, vljepa_train
+from vljepa.engine.cli import vljepa_train
 from vljepa.engine.fetch import make_shapes_coco
 from vljepa.engine.files import write_json
 from vljepa.engine.hub import load_model
+from vljepa.engine.sweep import vljepa_ablate
 from vljepa.engine.runs import provenance, read_config, read_metrics
 
 RESULTS = Path(__file__).resolve().parent/"results"/"kills.json"

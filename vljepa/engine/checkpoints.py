@@ -7,6 +7,7 @@ __all__ = ['save_checkpoint', 'load_checkpoint', 'Opened', 'open_run']
 
 # %% ../../nbs/engine/E11_checkpoints.ipynb #imports01
 import json, shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -20,9 +21,11 @@ from torch.utils.data import DataLoader
 from ..masking import BlockMask, MaskBank
 from ..encoders import is_frozen
 from ..model import VLJEPA
+from ..measure import Look, looks
 from .files import first_line, sync, writing
 from .hub import load_model
 from .store import fingerprint
+from .features import positions
 from .runs import TrainConfig, read_config
 from .loaders import find_data, loader_means, make_loaders
 
@@ -132,6 +135,15 @@ class Opened(NamedTuple):
     val: DataLoader  # Its held-out images in order
     means: Tensor  # Mean training target at each position, [N, D]
     bank: MaskBank  # The masks of every evaluation
+
+    def looks(self,
+        loader: DataLoader,  # Its `train` or `val`
+        captions: dict = {},  # By kind: image id -> caption, as in `vljepa.looks`
+        images: int = 0,  # Stop after so many, to the end of a batch; 0 takes all
+        bank: MaskBank | None = None,  # Other masks
+    ) -> Iterator[Look]:  # One for each batch
+        "Predictions for the images of a loader, each under the mask of its place."
+        return looks(self.model, loader, bank or self.bank, self.means, captions, images, positions(loader.dataset))
 
 def open_run(
     run: Path | str,  # Run folder with a checkpoint

@@ -6,12 +6,7 @@
 __all__ = ['read_coco', 'CocoCaptions', 'seeded_order', 'other_rows']
 
 # %% ../../nbs/engine/E03_coco.ipynb #o002
-import functools
-import hashlib
-import json
-import re
-import reprlib
-import warnings
+import functools, hashlib, json, re, reprlib, warnings
 from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stdout

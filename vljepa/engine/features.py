@@ -100,7 +100,7 @@ def store_images(encoder, data, folder, limit, layers, views, first=0, workers=0
         loader = DataLoader(data, 64, collate_fn=partial(collate, tokenizer=None), num_workers=workers)
         for batch in tqdm(loader, desc="features of images", disable=None):
             if not len(batch): continue
-            rows, images = [row[i] for i in batch.image_ids.tolist()], batch.images.to(device)
+            rows, images = [row[i] for i in batch.ids], batch.images.to(device)
             for array in plain:
                 if array.name in new: new[array.name][rows] = to_bytes(batch.images, config)
             for k, array in whole.items():

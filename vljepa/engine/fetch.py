@@ -6,11 +6,7 @@
 __all__ = ['make_shapes_coco', 'fetch', 'download_coco', 'check_folder']
 
 # %% ../../nbs/engine/E04_fetch.ipynb #g002
-import json
-import shutil
-import tempfile
-import zipfile
-import zlib
+import json, shutil, tempfile, zipfile, zlib
 from dataclasses import asdict
 from http.client import HTTPException
 from pathlib import Path

@@ -6,8 +6,7 @@
 __all__ = ['label_regions', 'read_labels']
 
 # %% ../../nbs/engine/E05_outlines.ipynb #c002
-import csv
-import itertools
+import csv, itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 import numpy as np

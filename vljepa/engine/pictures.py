@@ -6,13 +6,7 @@
 __all__ = ['read_rgb', 'draft_size', 'picture_names']
 
 # %% ../../nbs/engine/E02_pictures.ipynb #p002
-import functools
-import hashlib
-import json
-import os
-import re
-import stat
-import warnings
+import functools, hashlib, json, os, re, stat, warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path

@@ -6,13 +6,7 @@
 __all__ = ['fingerprint', 'Array', 'open_arrays']
 
 # %% ../../nbs/engine/E07_store.ipynb #c003
-import errno
-import hashlib
-import math
-import os
-import shutil
-import tempfile
-import time
+import errno, hashlib, math, os, shutil, tempfile, time
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
