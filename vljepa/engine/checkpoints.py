@@ -88,7 +88,6 @@ def _put(partial, final, others, keep):
     for path in others[:max(0, len(others) - keep)]: put_aside(path)  # what is half deleted has another name
     shutil.rmtree(old, ignore_errors=True)
 
-# %% ../../nbs/engine/E11_checkpoints.ipynb #n9f0003c
 def load_checkpoint(
     folder: Path,  # The run's checkpoint folder
     model: VLJEPA,  # Receives the trained weights

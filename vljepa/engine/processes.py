@@ -75,8 +75,7 @@ def together(work):
     if fault := told_to_all(fault): raise fault
 
 def merge(parts):
-    """Cosines by name, latents by part and broken files, in the order of the ids; each once. Of each process come
-    ids [n], cosines [n] by name, first predictions, first targets, broken files."""
+    "Of each process's ids, cosines, first predictions and targets, broken files: one order, by the ids, and each once."
     ids, cosines, predictions, targets, broken = zip(*parts)
     def join(tensors):
         seen = [i for own, t in zip(ids, tensors) for i in own[:len(t)]]

@@ -7,7 +7,7 @@ __all__ = ['Trainer']
 
 # %% ../../nbs/engine/E16_trainer.ipynb #imports01
 import itertools, math, signal, time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -16,9 +16,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, gather_object
 from fastcore.basics import patch
-from torch import Tensor
 from torch.distributed.fsdp import register_fsdp_forward_method
-from torch.distributed.tensor import DTensor
 from tqdm import tqdm
 from ..data import Batch, seeded
 from ..masking import Mask, MaskBank, mask_shares
@@ -75,18 +73,18 @@ class Trainer(Learner):
                                views, [Views(self.bank, by_position)])
         self.position, self.captions = positions(val.dataset), loader_captions(val)
         self.sampler, self.means = train.sampler, loader_means(model, train)
-        self.half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(acc.mixed_precision)
+        self.half = dict(bf16=torch.bfloat16, fp16=torch.float16).get(acc.mixed_precision)
         sharded = acc.distributed_type == DistributedType.FSDP  # whose units want weights of one precision
         save_memory(model, None if sharded else self.half, c.recompute)
         optimizer = torch.optim.AdamW(param_groups(model, c.weight_decay), lr=c.lr, betas=(.9, .98), fused=True)
         self.wrapped, optimizer, self.train, self.val = acc.prepare(model, optimizer, train, val)
-        if sharded:
-            for method in ("encode", "encode_text", "targets"): register_fsdp_forward_method(self.wrapped, method)
+        for method in ("encode", "encode_text", "targets") if sharded else ():
+            register_fsdp_forward_method(self.wrapped, method)
         rates = {name: getattr(c, name) for name in ("lr", "min_lr", "warmup", "weight_decay", "weight_decay_end")}
         super().__init__(model, self.train, masker, LOSSES[c.loss], optimizer, partial(schedule, **rates), callbacks,
                          c.steps, c.accumulate, c.clip, c.seed)
 
-    def endless(self) -> Iterator[Batch]:
+    def endless(self):
         "Training batches without end, from where the run stands."
         epoch, skip = divmod(self.step * self.accumulate, len(self.train))
         while True:
@@ -109,7 +107,7 @@ class Trainer(Learner):
 @patch
 def train_step(self:Trainer,
     batches: list[Batch],  # `accumulate` of them
-) -> dict[str, Tensor | float]:  # What metrics.csv shows of this step; without "loss" when no image could be read
+) -> dict:  # What metrics.csv shows of this step; without "loss" when no image could be read
     "One optimiser step: rates, masks, loss, gradient, EMA."
     c, acc, losses = self.config, self.accelerator, []
     self.given, self.row = batches, self.schedule(self.step, self.steps)
@@ -132,7 +130,7 @@ def train_step(self:Trainer,
     if readable:
         if c.clip:
             norm = acc.clip_grad_norm_(self.model.parameters(), c.clip)
-            self.row["grad_norm"] = norm.full_tensor() if isinstance(norm, DTensor) else norm  # of all shards together
+            self.row["grad_norm"] = norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # of all shards together
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.model.target.update(self.row["momentum"])
@@ -192,7 +190,6 @@ def save(self:Trainer):
     write = partial(save_checkpoint, self.run/"checkpoint", self.model, self.optimizer, self.accelerator.scaler, state)
     together(write)
 
-# %% ../../nbs/engine/E16_trainer.ipynb #n16c
 @patch
 def _learn(self:Trainer):
     "Step to the last step; where that cannot be, save and say why."
