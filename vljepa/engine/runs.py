@@ -8,7 +8,7 @@ __all__ = ['TRAIN_PRESETS', 'TrainConfig', 'read_config', 'read_metrics', 'prove
 # %% ../../nbs/engine/E09_runs.ipynb #imports01
 import csv, itertools, json, math, os, platform, shutil, subprocess
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 import torch
@@ -21,6 +21,12 @@ from ..measure import BASELINES, CAPTIONS, METERS
 from .files import lock_file, write_json, write_whole, writing
 
 # %% ../../nbs/engine/E09_runs.ipynb #c008
+_CHOICES = dict(mask=MASKS, loss=LOSSES, precision=("auto", "fp32", "bf16", "fp16"), device=("auto", "cpu"))
+_COUNTS = "steps batch_size accumulate max_tokens log_every eval_every save_every".split()
+_AMOUNTS = ("train_images val_images masks workers cache_gb clip warmup lr weight_decay weight_decay_end "
+            "momentum").split()
+_SHARES = "warmup momentum momentum_end drop_caption".split()
+
 @dataclass(frozen=True)
 class TrainConfig:
     "Everything about a run that is not architecture."
@@ -47,7 +53,7 @@ class TrainConfig:
     momentum_end: float = 1.0  # EMA momentum at the end
     drop_caption: float = 0.15  # Share of training captions replaced by an empty one
     shuffle_captions: bool = False  # Train each image with the captions of another one, to see what breaks
-    max_tokens: int = 64  # Captions are cut to so many tokens, or to what the text encoder reads if that is less
+    max_tokens: int = 64  # Captions are cut to so many tokens, or to what the text encoder reads
     precision: str = "auto"  # fp32, bf16 or fp16; auto is bf16 or fp16 on a GPU, fp32 elsewhere
     recompute: bool = False  # Compute the inside of a block again for its gradient: less memory, more time
     device: str = "auto"  # auto takes a GPU where there is one; cpu does not
@@ -61,23 +67,17 @@ class TrainConfig:
     track: str = ""  # Where metrics.csv goes too: tensorboard, wandb, or both with a comma between
 
     def __post_init__(self):
-        choices = dict(mask=MASKS, loss=LOSSES, precision=("auto", "fp32", "bf16", "fp16"), device=("auto", "cpu"))
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}={getattr(self, name)!r} is not known; choose one of {', '.join(allowed)}")
-        for name in ("steps", "batch_size", "accumulate", "max_tokens", "log_every", "eval_every", "save_every"):
-            if getattr(self, name) < 1: raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("train_images", "val_images", "masks", "workers", "cache_gb", "clip", "warmup", "lr", "weight_decay",
-                     "weight_decay_end", "momentum"):
-            if getattr(self, name) < 0: raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for f in fields(self):
-            if isinstance(value := getattr(self, f.name), float) and not math.isfinite(value):
-                raise ValueError(f"{f.name} must be finite, got {value}")
+        for name, value in vars(self).items():
+            if name in _CHOICES and value not in _CHOICES[name]:
+                raise ValueError(f"{name}={value!r} is not known; choose one of {', '.join(_CHOICES[name])}")
+            if name in _COUNTS and value < 1: raise ValueError(f"{name} must be at least 1, got {value}")
+            if name in _AMOUNTS and value < 0: raise ValueError(f"{name} must not be negative, got {value}")
+            if name in _SHARES and value > 1: raise ValueError(f"{name} must be at most 1, got {value}")
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{name} must be finite, got {value}")
         if not -2**63 <= self.seed < 2**63: raise ValueError(f"seed must fit into 64 bits, got {self.seed}")
         if unknown := set(self.track.split(",")) - {"", "tensorboard", "wandb"}:
             raise ValueError(f"track={self.track!r} names {min(unknown)!r}; known are tensorboard and wandb")
-        for name in ("warmup", "momentum", "momentum_end", "drop_caption"):
-            if getattr(self, name) > 1: raise ValueError(f"{name} must be at most 1, got {getattr(self, name)}")
 
 # %% ../../nbs/engine/E09_runs.ipynb #c011
 TRAIN_PRESETS = dict(
@@ -89,15 +89,15 @@ TRAIN_PRESETS = dict(
 # %% ../../nbs/engine/E09_runs.ipynb #c054
 VERSION = 3  # Of config.json
 # What may change when a run goes on: where and how it runs, what is written, and how long it is.
-MAY_CHANGE = ("data", "device", "workers", "cache_gb", "log_every", "eval_every", "save_every", "track", "steps")
+MAY_CHANGE = "data device workers cache_gb log_every eval_every save_every track steps".split()
 
 def differing(a, b):
-    "The first setting in which two pairs of configurations differ, but for those that may: name and both values."
+    "The first setting in which two pairs of configurations differ and must not: name and both values."
     a, b = ({**vars(model), **vars(training)} for model, training in (a, b))
     return next(((k, a[k], b[k]) for k in a if k not in MAY_CHANGE and a[k] != b[k]), None)
 
 def check_settings(run, model, training):
-    "ValueError where the folder holds a run with other settings; where its data lie and how it runs is none of them."
+    "ValueError where the folder holds a run with other settings, but for those that may change."
     if (run/"config.json").exists() and differing(read_config(run), (model, training)):
         raise ValueError(f"{run} holds a run with other settings; name another folder, or continue it with "
                          "Trainer(run, *read_config(run))")
@@ -116,15 +116,15 @@ def write_config(run, model, training):
     write_json(run/"config.json", dict(version=VERSION, model=asdict(model), training=asdict(training)))
 
 def lock_run(run, seconds=7.):
-    "Keep other processes from training in this folder until `release()`, or this one's end; ValueError where one does."
+    "Keep other processes from training here until `release()`, or this one's end; ValueError where one does."
     with writing(run):
         run.mkdir(parents=True, exist_ok=True)
         lock = lock_file(run/".lock", seconds)
-    if lock is None: raise ValueError(f"another process trains in {run}: wait for its end, or name another --run")
-    return lock
+    if lock: return lock
+    raise ValueError(f"another process trains in {run}: wait for its end, or name another --run")
 
 def check_writable(run):
-    "PermissionError where a run cannot be written, before anything expensive happens; the folder need not exist."
+    "PermissionError where a run cannot be written, before anything expensive happens."
     place = next(p for p in (run.absolute(), *run.absolute().parents) if p.exists())
     if not os.access(place, os.W_OK) or not place.is_dir():
         raise PermissionError(f"cannot write to {place}: allow it, or name another --run")
@@ -134,12 +134,13 @@ def _upgrade(saved):
     "Bring the settings of a config.json of any version up to date; ValueError where that cannot be done."
     version = saved.get("version", 1)
     if version not in range(1, VERSION + 1):
-        raise ValueError(f"it has version {version!r}, and this vljepa knows 1 to {VERSION}: pip install -U vljepa-book")
+        raise ValueError(f"it has version {version!r}, and this vljepa knows 1 to {VERSION}: "
+                         "pip install -U vljepa-book")
     t = saved["training"]
     same = t.get("train_split", "") == t.get("val_split")
     if version < 3 and (t.get("mask") == "multiblock" or t.get("masks") or same):
-        raise ValueError("before version 3 other images were held out, fixed masks were numbered otherwise, and "
-                         "multi-block masks hid another share than their name says: start a new run")
+        raise ValueError("before version 3 other images were held out, fixed masks were numbered otherwise, "
+                         "and multi-block masks hid another share than their name says: start a new run")
     return saved | dict(version=VERSION)  # settings that did not exist get their defaults
 
 def read_config(
@@ -148,7 +149,8 @@ def read_config(
     "Read both configurations from `config.json`, whichever version wrote it."
     path = Path(run)/"config.json"
     try: saved = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError: raise FileNotFoundError(f"{run} is no run folder: it has no config.json") from None
+    except FileNotFoundError as e:
+        raise FileNotFoundError(f"{run} is no run folder: it has no config.json") from e
     except ValueError as e: raise ValueError(f"{path} is damaged: {e}") from None
     try:
         saved = _upgrade(saved)
@@ -195,7 +197,8 @@ def provenance() -> dict[str, str]: # Names and values
     import timm, transformers
     git = ["git", "-C", str(Path(vljepa.__file__).parent), "describe", "--always", "--dirty"]
     commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
-    return dict(vljepa=vljepa.__version__, commit=commit or "not a git checkout", python=platform.python_version(),
+    return dict(vljepa=vljepa.__version__, commit=commit or "not a git checkout",
+                python=platform.python_version(),
                 torch=torch.__version__, timm=timm.__version__, transformers=transformers.__version__,
                 machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
                 gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else "none")
