@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration, InitProcessGroupKwargs, PartialState
 from accelerate.state import AcceleratorState
-from accelerate.utils import gather_object
+from accelerate.utils import convert_outputs_to_fp32, gather_object
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from ..encoders import is_frozen
@@ -129,6 +129,8 @@ def make_accelerator(config, run, accelerator=None):
         if find_spec(name): continue
         raise ValueError(f"--track {name} needs a package that is not here: pip install {name}")
     precision = pick_precision(config, accelerator)
+    if precision == "fp16" and (config.device == "cpu" or not torch.cuda.is_available()):
+        raise ValueError("--precision fp16 needs a GPU: use bf16 or fp32 on a CPU")
     if conflict := _state_conflict(config, precision):
         asked = dict(no="fp32").get(precision, precision)
         raise ValueError(f"accelerate {conflict} in this process, and the run asks for {asked} on device "
@@ -138,8 +140,6 @@ def make_accelerator(config, run, accelerator=None):
         mixed_precision=AcceleratorState._shared_state.get("_mixed_precision", precision.replace("bf16", "no")),
         cpu=config.device == "cpu", log_with=trackers or None, project_dir=run,
         dataloader_config=DataLoaderConfiguration(split_batches=True), kwargs_handlers=[patience])
-    if precision == "fp16" and acc.device.type == "cpu":
-        raise ValueError("--precision fp16 needs a GPU: use bf16 or fp32 on a CPU")
     if acc.num_processes > 1 and not acc.split_batches:
         raise ValueError("batch_size counts the images of all processes: give an Accelerator with "
                          "dataloader_config=DataLoaderConfiguration(split_batches=True)")
@@ -159,7 +159,10 @@ def save_memory(model, half, recomputing):
     encoders = [m for m in (vision, model.text) if m is not None]
     if half and model.config.pretrained:  # else their weights are part of the checkpoint
         for encoder in encoders:
-            if is_frozen(encoder): half_weights(encoder, half)
+            if not is_frozen(encoder): continue
+            half_weights(encoder, half)
+            within = torch.autocast(next(encoder.parameters()).device.type, half)
+            encoder.forward = convert_outputs_to_fp32(within(encoder.forward))  # also where nobody else casts
     if recomputing:
         for part in (model.predictor, *encoders):
             for name, blocks in part.named_modules():
