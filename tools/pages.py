@@ -189,29 +189,25 @@ def api_pages():
 
 def front_door():
     "The text of vljepa/__init__.py: where each public name is, so that none is imported before it is asked for."
-    lines = []
-    for module, _, _ in modules():
-        names = " ".join(exported_names(ast.parse(module_text(module))))
-        lines += textwrap.wrap(names, 106, initial_indent=f"{module}: ", subsequent_indent=" ")
+    words = [word for module, _, _ in modules() for word in (f"{module}:", *exported_names(ast.parse(module_text(module))))]
     version = re.search(r"^version *= *(.+)$", (ROOT/"settings.ini").read_text(encoding="utf-8"), re.M)[1]
-    return FRONT_DOOR.format(version=version, names="\n".join(lines))
+    return FRONT_DOOR.format(version=version, names=textwrap.fill(" ".join(words), 110))
 
 FRONT_DOOR = '''__version__ = "{version}"
 
 from importlib import import_module as _import
 
-# Made by `python tools/pages.py`: the public names of each module, imported when they are asked for.
-_NAMES = """
+# Made by `python tools/pages.py`: the public names behind their modules, imported when they are asked for.
+_HOME, _module = {{}}, ""
+for _word in """
 {names}
-"""
-_HOME = {{}}
-for _line in _NAMES.strip().splitlines():
-    _module, _, _rest = _line.rpartition(": ") if _line[0] != " " else (_module, "", _line)
-    _HOME |= dict.fromkeys(_rest.split(), _module)
+""".split():
+    if _word[-1] == ":": _module = f"vljepa.{{_word[:-1]}}"
+    else: _HOME[_word] = _module
 
 def __getattr__(name):
-    if name not in _HOME: raise AttributeError(f"module 'vljepa' has no attribute {{name!r}}")
-    return getattr(_import(f"vljepa.{{_HOME[name]}}"), name)
+    if name in _HOME: return getattr(_import(_HOME[name]), name)
+    raise AttributeError(f"module 'vljepa' has no attribute {{name!r}}")
 
 def __dir__(): return sorted({{*globals(), *_HOME}})
 '''

@@ -2,58 +2,39 @@ __version__ = "0.1.0"
 
 from importlib import import_module as _import
 
-# Made by `python tools/pages.py`: the public names of each module, imported when they are asked for.
-_NAMES = """
-shapes: SHAPES COLORS SIZES PLACES WORDS Thing render describe Scene ShapesWorld
-data: Sample to_tensor hash_uniform seeded CaptionedImages ShapesImages image_transform word_tokenizer
- tokenize Batch collate retext
+# Made by `python tools/pages.py`: the public names behind their modules, imported when they are asked for.
+_HOME, _module = {}, ""
+for _word in """
+shapes: SHAPES COLORS SIZES PLACES WORDS Thing render describe Scene ShapesWorld data: Sample to_tensor
+hash_uniform seeded CaptionedImages ShapesImages image_transform word_tokenizer tokenize Batch collate retext
 masking: MASKS Mask on_grid coverage copy_paste mask_shares Masker RandomMask BlockMask MultiBlockMask
- MaskBank
-encoders: gather_tokens encode_patches VisionEncoder vision_encoder TextEncoder text_encoder freeze
- is_frozen
-predictor: sincos_2d Attention Predictor
-targets: EMATarget momentum_schedule normalize_targets
-losses: LOSSES cosine_loss l2_loss l1_loss smooth_l1_loss
-model: PRESETS VLJEPAConfig VLJEPA
-measure: BASELINES CAPTIONS METERS latent_means baselines skill shown_captions caption_latents Look looks
- rankme meters collapse_alarms compare evaluate summarize format_table
-learn: param_groups count_trained cosine_ramp schedule Callback Learner EMA Evaluate Record
-diagnostics: ALL_BASELINES fit_ridge bootstrap caption_gain word_attribution word_gradient leak
- Examination examine diagnose PatchLibrary patch_library patchwork
-probing: PROBES average_precision mean_ap LinearProbe KNNProbe AttentiveProbe hidden_labels
- random_predictor recall imagine centred_cosine ridge_map
-ablations: Study read_table mean_interval paired_p holm compare_variants finding format_study
- plot_intervals plot_curves
-engine.files: one_line safe_join cache_folder file_md5 lock_file write_whole write_json friendly_errors
-engine.pictures: read_rgb draft_size picture_names
-engine.coco: read_coco CocoCaptions seeded_order other_rows
-engine.fetch: make_shapes_coco fetch download_coco check_folder
-engine.outlines: label_regions read_labels
-engine.hub: load_vision load_text load_model half_weights
-engine.store: fingerprint Array open_arrays
-engine.features: Views by_position store_features
-engine.runs: TRAIN_PRESETS TrainConfig read_config read_metrics provenance
-engine.loaders: find_data make_loaders
-engine.checkpoints: save_checkpoint load_checkpoint Opened open_run
-engine.viz: pixels plot_rows plot_examples plot_skill_maps plot_places plot_words plot_patchwork plot_pca
- plot_probe
-engine.callbacks: Checkpoints WriteCSV Track Alarms StopOnSignal SkipBroken
-engine.report: plot_run
-engine.trainer: Trainer
-engine.cli: vljepa_data vljepa_train
-engine.probe_run: examine_run probe_run
-engine.probe_report: probe_folder vljepa_probe
-engine.studies: STUDIES STUDY_SETTINGS variant_configs measure_run
-engine.sweep: ablate vljepa_ablate
-engine.plan: Plan plan largest_batch vljepa_plan
-"""
-_HOME = {}
-for _line in _NAMES.strip().splitlines():
-    _module, _, _rest = _line.rpartition(": ") if _line[0] != " " else (_module, "", _line)
-    _HOME |= dict.fromkeys(_rest.split(), _module)
+MaskBank encoders: gather_tokens encode_patches VisionEncoder vision_encoder TextEncoder text_encoder freeze
+is_frozen predictor: sincos_2d Attention Predictor targets: EMATarget momentum_schedule normalize_targets
+losses: LOSSES cosine_loss l2_loss l1_loss smooth_l1_loss model: PRESETS VLJEPAConfig VLJEPA measure:
+BASELINES CAPTIONS METERS latent_means baselines skill shown_captions caption_latents Look looks rankme meters
+collapse_alarms compare evaluate summarize format_table learn: param_groups count_trained cosine_ramp schedule
+Callback Learner EMA Evaluate Record diagnostics: ALL_BASELINES fit_ridge bootstrap caption_gain
+word_attribution word_gradient leak Examination examine diagnose PatchLibrary patch_library patchwork probing:
+PROBES average_precision mean_ap LinearProbe KNNProbe AttentiveProbe hidden_labels random_predictor recall
+imagine centred_cosine ridge_map ablations: Study read_table mean_interval paired_p holm compare_variants
+finding format_study plot_intervals plot_curves engine.files: one_line safe_join cache_folder file_md5
+lock_file write_whole write_json friendly_errors engine.pictures: read_rgb draft_size picture_names
+engine.coco: read_coco CocoCaptions seeded_order other_rows engine.fetch: make_shapes_coco fetch download_coco
+check_folder engine.outlines: label_regions read_labels engine.hub: load_vision load_text load_model
+half_weights engine.store: fingerprint Array open_arrays engine.features: Views by_position store_features
+engine.runs: TRAIN_PRESETS TrainConfig read_config read_metrics provenance engine.loaders: find_data
+make_loaders engine.checkpoints: save_checkpoint load_checkpoint Opened open_run engine.processes: engine.viz:
+pixels plot_rows plot_examples plot_skill_maps plot_places plot_words plot_patchwork plot_pca plot_probe
+engine.callbacks: Checkpoints WriteCSV Track Alarms StopOnSignal SkipBroken engine.report: plot_run
+engine.trainer: Trainer engine.cli: vljepa_data vljepa_train engine.probe_run: examine_run probe_run
+engine.probe_report: probe_folder vljepa_probe engine.studies: STUDIES STUDY_SETTINGS variant_configs
+measure_run engine.sweep: ablate vljepa_ablate engine.plan: Plan plan largest_batch vljepa_plan
+""".split():
+    if _word[-1] == ":": _module = f"vljepa.{_word[:-1]}"
+    else: _HOME[_word] = _module
 
 def __getattr__(name):
-    if name not in _HOME: raise AttributeError(f"module 'vljepa' has no attribute {name!r}")
-    return getattr(_import(f"vljepa.{_HOME[name]}"), name)
+    if name in _HOME: return getattr(_import(_HOME[name]), name)
+    raise AttributeError(f"module 'vljepa' has no attribute {name!r}")
 
 def __dir__(): return sorted({*globals(), *_HOME})
