@@ -38,37 +38,29 @@ class Study:
         "What the others are compared with."
         return next(iter(self.variants))
 
-def read_table(
-    path: Path,  # CSV file of a study
-) -> list[dict]:  # Column -> number or text; columns without a value are left out
-    "Read rows of a study, of its mask banks or of its learning curves."
+def read_table(path: Path) -> list[dict]:  # column -> number or text; columns without a value are left out
+    "Read the rows of a study, of its mask banks or of its learning curves from a CSV file."
     texts = ("study", "variant", "bank", "commit", "hardware", "error")
     with open(path, newline="", encoding="utf-8") as file:
         return [{k: v if k in texts else int(v) if k in ("seed", "step", "samples") else float(v)
                  for k, v in row.items() if v != ""} for row in csv.DictReader(file)]
 
 # %% ../nbs/13_ablations.ipynb #c043
-def mean_interval(
-    values: Sequence[float],  # One for each seed
-) -> tuple[float, float, float]:  # Mean, and the ends of Student's 95% interval; infinite for one value
-    "What a few seeds say about all of them."
+def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:  # by seed -> mean, low, high
+    "What a few seeds say about all of them: the mean and Student's 95% interval, infinite for one value."
     n, mean = len(values), float(np.mean(values))
     half = float(stats.t.ppf(.975, n - 1) * np.std(values, ddof=1) / n**.5) if n > 1 else math.inf
     return mean, mean - half, mean + half
 
 # %% ../nbs/13_ablations.ipynb #c046
-def paired_p(
-    differences: Sequence[float],  # One for each seed
-) -> float:  # 1 where nothing differs
+def paired_p(differences: Sequence[float]) -> float:  # one for each seed -> p, 1 where nothing differs
     "Student's t-test of differences by seed against 0; the sign test where they do not scatter."
     if len(differences) < 2 or not np.any(differences): return 1.
     if np.ptp(differences) < 1e-9 * np.max(np.abs(differences)): return 2. ** (1 - len(differences))
     return float(stats.ttest_1samp(differences, 0).pvalue)
 
 # %% ../nbs/13_ablations.ipynb #c051
-def holm(
-    p: Sequence[float],  # Of several comparisons
-) -> list[float]:  # In the same order, never smaller
+def holm(p: Sequence[float]) -> list[float]:  # of several comparisons, in the same order, never smaller
     "Holm's correction: the smallest of m counts m times, the next m - 1 times, and so on."
     m, adjusted, highest = len(p), [0.] * len(p), 0.
     for rank, i in enumerate(sorted(range(m), key=lambda i: p[i])):
@@ -78,8 +70,7 @@ def holm(
 
 # %% ../nbs/13_ablations.ipynb #c054
 def compare_variants(
-    rows: list[dict],  # Of one study
-    study: Study,  # Says what decides
+    rows: list[dict], study: Study,  # Says what decides
     measure: str = "",  # Another measure
 ) -> dict[str, dict]:  # By variant: n, mean, low, high; and for all but the baseline: difference, p
     "Every variant, and its difference from the baseline, seed by seed; each with its interval."
@@ -101,10 +92,7 @@ def compare_variants(
     return table
 
 # %% ../nbs/13_ablations.ipynb #c057
-def finding(
-    rows: list[dict],  # Of one study
-    study: Study,  # Says what decides
-) -> str:  # One sentence, in Markdown
+def finding(rows: list[dict], study: Study) -> str:  # one sentence, in Markdown
     "Which variants differ from the baseline, by a corrected test."
     table = compare_variants(rows, study)
     base, told = table[study.baseline], dict(better=[], worse=[], undecided=[], failed=[])
@@ -120,10 +108,7 @@ def finding(
     return (f"**Finding:** by {study.measure}, against *{study.baseline}* ({base['mean']:.3f}, 95% "
             f"{base['low']:.3f} to {base['high']:.3f}, {base['n']} seeds), " + "; ".join(parts) + ".")
 
-def format_study(
-    rows: list[dict],  # Of one study
-    study: Study,  # Says what decides
-) -> str:  # A Markdown table
+def format_study(rows: list[dict], study: Study) -> str:  # a table in Markdown
     "Every variant with its interval, its difference and what else was measured."
     table, shown = compare_variants(rows, study), ["loss", "cosine", "baseline", "gain", "probe", "within"]
     shown = [m for m in shown + ["hidden", "visible", "neither"] * study.banks if m != study.measure]
@@ -145,8 +130,7 @@ def format_study(
 
 # %% ../nbs/13_ablations.ipynb #c059
 def plot_intervals(
-    rows: list[dict],  # Of one study
-    study: Study,  # Says what decides
+    rows: list[dict], study: Study,  # Says what decides
     measure: str = "",  # Another measure
     ax: plt.Axes | None = None,  # Where to draw; a new figure when absent
 ) -> plt.Axes:  # One line for each variant
@@ -169,8 +153,7 @@ def plot_intervals(
     return ax
 
 def plot_curves(
-    curve_rows: list[dict],  # From `<study>_curves.csv`
-    ax: plt.Axes | None = None,  # Where to draw; a new figure when absent
+    curve_rows: list[dict], ax: plt.Axes | None = None,  # From `<study>_curves.csv`; a new figure when absent
 ) -> plt.Axes:  # One line for each variant
     "Skill on held-out images by images seen, mean over seeds; the band is the 95% interval."
     variants = list(dict.fromkeys(r["variant"] for r in curve_rows))

@@ -122,8 +122,7 @@ def word_tokenizer(words: list[str]) -> Callable:  # a transformers `BertTokeniz
 
 # %% ../nbs/02_data.ipynb #c050
 def tokenize(
-    captions: list[str],  # B captions
-    tokenizer: Callable | None,  # a transformers tokenizer; None for a model without text
+    captions: list[str], tokenizer: Callable | None,  # B captions; transformers' tokenizer, None without text
     max_length: int = 64,  # longer captions are cut, T <= max_length
 ) -> tuple[Tensor, Tensor]:  # ids [B, T] int64, and mask [B, T] bool, True where a token is real
     "Token ids, padded to the longest caption."

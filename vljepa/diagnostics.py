@@ -28,10 +28,8 @@ def _ridge_features(guesses):
     return F.pad(x, (0, 1), value=1.)
 
 @torch.no_grad()
-def fit_ridge(
-    seen: Iterable[Look],  # Training images, from `looks`; every fifth batch decides on the penalty
-) -> Tensor:  # Weights W, [3D + 1, D]
-    "The best linear map from what is visible to what is hidden."
+def fit_ridge(seen: Iterable[Look]) -> Tensor:  # looks at training images -> weights W, [3D + 1, D]
+    "The best linear map from what is visible to what is hidden; every fifth batch decides on the penalty."
     gram, cross, held_out = 0., 0., []
     for i, look in enumerate(seen):
         x, y = _ridge_features(look.guesses).flatten(0, 1), look.target.flatten(0, 1)
@@ -45,9 +43,7 @@ def fit_ridge(
 # %% ../nbs/11_diagnostics.ipynb #c030
 def bootstrap(
     statistic: Callable[[Tensor], Tensor],  # From weights of the images, [draws, n], to values, [draws]
-    n: int,  # Number of images
-    draws: int = 2000,  # How many samples with replacement
-    seed: int = 0,  # Of the draws
+    n: int, draws: int = 2000, seed: int = 0,  # Number of images; how many samples with replacement
 ) -> tuple[float, float]:  # Ends of the 95% interval
     "The interval of a statistic, had other images been held out, with the bootstrap's bias taken off."
     picks = torch.randint(n, (draws, n), generator=seeded(seed))
@@ -55,10 +51,8 @@ def bootstrap(
     values, whole = statistic(counts / n).float(), statistic(torch.full((1, n), 1 / n)).float()
     return tuple((torch.quantile(values, torch.tensor([.025, .975])) - values.mean() + whole).tolist())
 
-def caption_gain(
-    scores: dict[str, Tensor],  # Mean cosine of each image, [n], by name
-) -> dict[str, tuple[float, float, float]]:  # By kind of caption: gain in skill, ends of its 95% interval
-    "Skill with the right caption minus skill with another kind; empty for a model without text."
+def caption_gain(scores: dict[str, Tensor]) -> dict[str, tuple[float, float, float]]:  # kind -> gain, low, high
+    "Skill with the right caption minus skill with another kind, with its 95% interval; empty without text."
     best, gains = scores[max(ALL_BASELINES, key=lambda b: scores[b].mean())], {}
     for kind in [k for k in scores if k not in (*ALL_BASELINES, "right") and "right" in scores]:
         more = scores["right"] - scores[kind]
@@ -82,9 +76,7 @@ def _caption_cosine(model, look, captions):
     return F.cosine_similarity(guess.float(), look.target, dim=-1)
 
 def word_attribution(
-    model: VLJEPA,  # A trained model with text
-    look: Look,  # From `looks`
-    i: int = 0,  # Which of its images
+    model: VLJEPA, look: Look, i: int = 0,  # A trained model with text; which image of a look
 ) -> tuple[list[str], Tensor]:  # W words; what the cosine loses when each is blanked, [W, Nm]
     "Blank one word at a time: which hidden patches suffer?"
     words, token = look.batch.captions[i].split(), model.text.tokenizer.mask_token
@@ -94,9 +86,7 @@ def word_attribution(
     return words, (cosine[:1] - cosine[1:]).cpu()
 
 def word_gradient(
-    model: VLJEPA,  # A trained model with text
-    look: Look,  # From `looks`
-    i: int = 0,  # Which of its images
+    model: VLJEPA, look: Look, i: int = 0,  # A trained model with text; which image of a look
     patches: Sequence[int] = (0,),  # P of its hidden patches, counted from 0 to Nm - 1
 ) -> tuple[list[str], Tensor]:  # W words; gradient times latent, [W, P]
     "To first order, what each word's latents add to the cosine of a hidden patch."
@@ -116,9 +106,7 @@ def word_gradient(
 
 # %% ../nbs/11_diagnostics.ipynb #c044
 def leak(
-    model: VLJEPA,  # Any model
-    images: Tensor,  # [B, 3, H, W]
-    keep: Tensor,  # Visible patches, [B, Nv]
+    model: VLJEPA, images: Tensor, keep: Tensor,  # Any model; [B, 3, H, W]; visible patches, [B, Nv]
     seed: int = 0,  # Of the noise
 ) -> float:  # 0 when the context sees visible patches only
     "Repaint everything that is not visible: how much does the context change, relative to its length?"
@@ -167,9 +155,7 @@ def examine(
     return Examination({n: c.mean(1) for n, c in cosines.items()}, places, spread, leaked)
 
 # %% ../nbs/11_diagnostics.ipynb #c055
-def diagnose(
-    examination: Examination,  # From `examine`
-) -> dict[str, str]:  # Meter -> what it found; empty for a healthy run
+def diagnose(examination: Examination) -> dict[str, str]:  # meter -> what it found; empty for a healthy run
     "What the meters recognise."
     e, found = examination, {}
     if e.leak > 1e-3:
@@ -195,8 +181,7 @@ def _cut(images, grid):
 
 @torch.no_grad()
 def patch_library(
-    model: VLJEPA,  # Its target encoder makes the latents
-    batches: Iterable[Batch],  # Training images
+    model: VLJEPA, batches: Iterable[Batch],  # Its target encoder makes the latents of training images
     images: int = 256,  # How many to cut up, to the next whole batch
 ) -> PatchLibrary:  # M patches, all patches of these images
     "Cut training images into patches, each with its target latent."
@@ -212,9 +197,7 @@ def patch_library(
 
 @torch.no_grad()
 def patchwork(
-    model: VLJEPA,  # Knows its grid
-    look: Look,  # From `looks`
-    guess: Tensor,  # Latents of its hidden patches, [B, Nm, D]
+    model: VLJEPA, look: Look, guess: Tensor,  # Knows its grid; from `looks`; its hidden latents, [B, Nm, D]
     library: PatchLibrary,  # From `patch_library`
 ) -> Tensor:  # Images as the encoder sees them, [B, 3, H, W]
     "Put in place of each hidden patch the real patch with the nearest latent."

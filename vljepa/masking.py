@@ -78,19 +78,12 @@ def _lowest(score, n):
 # %% ../nbs/03_masking.ipynb #c032
 class Masker:
     "Call it with a batch size to get a `Mask`; a subclass says in `draw` which patches that is."
-    def __init__(self,
-        grid: tuple[int, int] = (14, 14),  # rows and columns of patches
-        share: float = 0.6,  # share of the patches to hide
-    ):
+    def __init__(self, grid: tuple[int, int] = (14, 14), share: float = 0.6):  # rows and columns; what to hide
         self.grid = _check_grid(grid)
         self.num_patches, self.num_hidden = self.grid[0] * self.grid[1], _count_hidden(share, grid)
 
-    def __call__(self,
-        batch_size: int,  # B
-        generator: torch.Generator | None = None,  # source of randomness; None: torch's global one
-        device: torch.device | str | None = None,  # where the mask goes; None: where it was drawn
-    ) -> Mask:  # keep [B, Nv] and hide [B, Nm]
-        "Draw one mask per sample."
+    def __call__(self, batch_size: int, generator: torch.Generator | None = None, device=None) -> Mask:
+        "Draw one mask per sample, from torch's own randomness if no generator is given, and on its device."
         if batch_size < 1: raise ValueError(f"batch_size is {batch_size}; a mask needs at least one sample.")
         source = torch.device("cpu") if generator is None else generator.device
         pictures = self.draw(batch_size, generator, source)
@@ -101,7 +94,6 @@ class Masker:
         "The visible and the hidden patches as pictures, equally many in every sample."
         raise NotImplementedError
 
-# %% ../nbs/03_masking.ipynb #c033
 class RandomMask(Masker):
     "Hide a share of the patches, each equally likely, whatever its neighbours do."
     def draw(self, batch_size, generator, device):
@@ -126,8 +118,7 @@ def _check_range(name, bounds):
 class BlockMask(Masker):
     "Hide one rectangle per sample, trimmed to exactly the share asked for."
     def __init__(self,
-        grid: tuple[int, int] = (14, 14),  # rows and columns of patches
-        share: float = 0.6,  # share of the patches to hide
+        grid: tuple[int, int] = (14, 14), share: float = 0.6,  # as in `Masker`
         aspect: tuple[float, float] = (2/3, 3/2),  # range of height / width, as far as the grid allows
     ):
         super().__init__(grid, share)
@@ -169,8 +160,7 @@ def _distance_to(middle, sides, grid):
 class MultiBlockMask(Masker):
     "After I-JEPA: several blocks to predict, most of what they leave visible; every mask drawn by itself."
     def __init__(self,
-        grid: tuple[int, int] = (14, 14),  # rows and columns of patches
-        share: float = 0.6,  # share of the patches that the blocks hide together
+        grid: tuple[int, int] = (14, 14), share: float = 0.6,  # as in `Masker`; the blocks hide it together
         blocks: int = 4,  # K, blocks per sample
         aspect: tuple[float, float] = (0.75, 1.5),  # range of a block's height / width
         context: float = 0.925,  # share of the patches left that are visible: those in a large block

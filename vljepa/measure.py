@@ -51,11 +51,8 @@ def baselines(
     return dict(zip(BASELINES, (means.mean(0).expand(B, Nm, -1), means[mask.hide],
                                 visible.mean(1, keepdim=True).expand(B, Nm, -1), gather_tokens(visible, nearest))))
 
-def skill(
-    similarity: float | Tensor,  # Cosine s of the prediction: a mean, or one for each patch
-    baseline: float,  # Mean cosine b of the best baseline
-) -> float | Tensor:  # 1 is perfect, 0 is the baseline, below 0 is worse
-    "How much of the way from the baseline to a perfect prediction was covered."
+def skill(similarity: float | Tensor, baseline: float) -> float | Tensor:  # cosines -> 1 perfect, < 0 worse
+    "How much of the way from the best baseline to a perfect prediction was covered."
     return (similarity - baseline) / (1 - baseline)
 
 # %% ../nbs/09_measure.ipynb #c034
@@ -124,9 +121,7 @@ def looks(
 # %% ../nbs/09_measure.ipynb #c040
 METERS = ("std", "within", "rankme")
 
-def rankme(
-    latents: Tensor,  # [..., D]
-) -> float:  # From 1 to D
+def rankme(latents: Tensor) -> float:  # [..., D] -> from 1 to D
     "Effective rank: the exponential of the entropy of the normalised singular values (RankMe, arXiv 2210.02885)."
     x = latents.flatten(0, -2).cpu().double()
     if not x.isfinite().all():
@@ -135,9 +130,7 @@ def rankme(
     share = share / share.sum().clamp(min=1e-30)
     return torch.special.entr(share).sum().exp().item()
 
-def meters(
-    latents: Tensor,  # Latents of M patches in each of B images, [B, M, D]
-) -> dict[str, float]:  # "std" from 0 to 1, "within" from 0 to 1, "rankme" from 1 to D
+def meters(latents: Tensor) -> dict[str, float]:  # [B, M, D] -> "std", "within" 0 to 1; "rankme" 1 to D
     "How much latents differ: overall, within images, and in how many directions."
     z = F.normalize(latents.cpu().double(), dim=-1)
     total = (z - z.mean((0, 1))).square().sum(-1).mean().item()
@@ -145,8 +138,7 @@ def meters(
     return dict(std=total**.5, within=within / total if total > 1e-9 else 0., rankme=rankme(z))
 
 def collapse_alarms(
-    prediction: dict[str, float],  # `meters` of the predictions
-    target: dict[str, float],  # `meters` of the targets
+    prediction: dict[str, float], target: dict[str, float],  # `meters` of predictions and targets
 ) -> dict[str, str]:  # Meter -> sentence; empty for a healthy run
     "Say when predictions are the same everywhere, or else the same within each image."
     faults = dict(std=("all predictions are nearly the same vector", .1),
@@ -188,8 +180,7 @@ def evaluate(
 
 # %% ../nbs/09_measure.ipynb #c047
 def summarize(
-    scores: dict[str, Tensor],  # Mean cosine of each image, [n], by name; from `evaluate`
-    baselines: Sequence[str] = BASELINES,  # Names of those that need no learning
+    scores: dict[str, Tensor], baselines: Sequence[str] = BASELINES,  # From `evaluate`; which need no learning
 ) -> dict[str, dict[str, float]]:  # By name: cosine, 95% half-width over images, skill
     "Mean cosine, its interval over images, and the skill against the best baseline."
     best = max(scores[name].mean().item() for name in baselines)
@@ -197,10 +188,7 @@ def summarize(
     return {name: dict(cosine=s.mean().item(), plus_minus=half(s), skill=skill(s.mean().item(), best))
             for name, s in scores.items()}
 
-def format_table(
-    summary: dict[str, dict[str, float]],  # From `summarize`
-    baselines: Sequence[str] = BASELINES,  # Names of those that need no learning
-) -> str:  # Markdown
+def format_table(summary: dict[str, dict], baselines: Sequence[str] = BASELINES) -> str:  # in Markdown
     "The summary as a table that reads well in a terminal and in a report."
     label = lambda n: n if n in baselines else f"predictor, {n}" + (" caption" if n in CAPTIONS else "")
     rows = [f"| {label(n):<27} | {r['cosine']:>6.3f} | ±{r['plus_minus']:.3f} | {r['skill']:>+6.3f} |"
