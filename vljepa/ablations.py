@@ -26,8 +26,7 @@ class Study:
     setting: dict = field(default_factory=dict)  # Fields that differ for all of them under the preset tiny
 
     def changes(self,
-        variant: str,  # Its name
-        preset: str = "tiny",  # Of the setting
+        variant: str, preset: str = "tiny",  # Its name; preset of the setting
         given: dict | None = None,  # Fields that somebody wants otherwise for every variant
     ) -> dict:  # Fields that differ from the preset's setting
         "What makes a variant: the study's setting, what was asked for, and its own difference, which wins."

@@ -56,8 +56,7 @@ class CaptionedImages(Dataset):
 
     def __init__(
         self,
-        ids: list[int] | list[str],  # N image ids
-        captions: list[list[str]],  # of each image, one or more
+        ids: list[int] | list[str], captions: list[list[str]],  # N image ids; one or more captions of each
         transform: Callable | None = None,  # PIL image -> float [3, H, W]; None means `to_tensor`
         caption: str = "random",  # "random" or "first"
         drop_caption: float = 0.,  # share of captions that become "", drawn anew each epoch
@@ -109,16 +108,10 @@ def image_transform(data_config: dict) -> Callable:  # from `timm.data.resolve_m
 # %% ../nbs/02_data.ipynb #c045
 def word_tokenizer(words: list[str]) -> Callable:  # a transformers `BertTokenizerFast`
     "A BERT tokenizer for a small vocabulary, needing no download; what it cannot spell becomes [UNK]."
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertTokenizerFast  # here, because it takes seconds to import
-    special = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
-    vocab = {word: i for i, word in enumerate(dict.fromkeys([*special.values(), *words]))}
-    core = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
-    core.normalizer = normalizers.BertNormalizer(lowercase=True)
-    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # splits at spaces and around commas
-    core.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[(t, vocab[t]) for t in ("[CLS]", "[SEP]")])
-    return BertTokenizerFast(tokenizer_object=core, **special)
+    special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    vocab = {word: i for i, word in enumerate(dict.fromkeys([*special, *words]))}
+    return BertTokenizerFast(vocab, do_lower_case=True)  # splits at spaces and around commas
 
 # %% ../nbs/02_data.ipynb #c050
 def tokenize(

@@ -51,7 +51,7 @@ def bootstrap(
     values, whole = statistic(counts / n).float(), statistic(torch.full((1, n), 1 / n)).float()
     return tuple((torch.quantile(values, torch.tensor([.025, .975])) - values.mean() + whole).tolist())
 
-def caption_gain(scores: dict[str, Tensor]) -> dict[str, tuple[float, float, float]]:  # kind -> gain, low, high
+def caption_gain(scores: dict[str, Tensor]) -> dict[str, tuple[float, ...]]:  # kind -> gain, low, high
     "Skill with the right caption minus skill with another kind, with its 95% interval; empty without text."
     best, gains = scores[max(ALL_BASELINES, key=lambda b: scores[b].mean())], {}
     for kind in [k for k in scores if k not in (*ALL_BASELINES, "right") and "right" in scores]:
@@ -134,12 +134,9 @@ class Examination(NamedTuple):
 
 @torch.no_grad()
 def examine(
-    model: VLJEPA,  # A trained model
-    batches: Iterable[Batch],  # Held-out images; gone through twice
-    bank: MaskBank,  # The masks of every evaluation
-    means: Tensor,  # From `latent_means`, [N, D]
-    captions: dict[str, dict],  # By kind: image id -> caption
-    weights: Tensor,  # From `fit_ridge`
+    model: VLJEPA, batches: Iterable[Batch],  # A trained model; held-out images, gone through twice
+    bank: MaskBank, means: Tensor,  # The masks of every evaluation; from `latent_means`, [N, D]
+    captions: dict[str, dict], weights: Tensor,  # By kind: image id -> caption; from `fit_ridge`
     **options,  # Of `looks`, such as images=100
 ) -> Examination:  # Cosines, meters and the leak
     "Measure a model on held-out images under fixed masks."

@@ -23,8 +23,7 @@ BASELINES = ("dataset mean", "position mean", "visible mean", "nearest visible")
 
 @torch.no_grad()
 def latent_means(
-    model: VLJEPA,  # Its target encoder makes the latents
-    batches: Iterable[Batch],  # Of training images
+    model: VLJEPA, batches: Iterable[Batch],  # Its target encoder makes the latents of training images
     images: int = 1024,  # Stop after so many, to the end of a batch
 ) -> Tensor:  # Mean target latent at each position, [N, D]
     "Average target latents: the source of the first two baselines."
@@ -37,8 +36,7 @@ def latent_means(
     return total / n
 
 def baselines(
-    context: Tensor,  # Context latents, [B, Nv, D]
-    mask: Mask,  # keep [B, Nv], hide [B, Nm]
+    context: Tensor, mask: Mask,  # Context latents, [B, Nv, D]; keep [B, Nv], hide [B, Nm]
     means: Tensor,  # Mean target latent at each position, [N, D]
     grid: tuple[int, int],  # Rows and columns of the patch grid
     normalize: bool = True,  # Layer-normalise the context, as the targets are
@@ -48,8 +46,9 @@ def baselines(
     visible = normalize_targets(context.float()) if normalize else context.float()
     place = lambda index: torch.stack([index // grid[1], index % grid[1]], -1).float()
     nearest = torch.cdist(place(mask.hide), place(mask.keep)).argmin(-1)
-    return dict(zip(BASELINES, (means.mean(0).expand(B, Nm, -1), means[mask.hide],
-                                visible.mean(1, keepdim=True).expand(B, Nm, -1), gather_tokens(visible, nearest))))
+    guesses = (means.mean(0).expand(B, Nm, -1), means[mask.hide],
+               visible.mean(1, keepdim=True).expand(B, Nm, -1), gather_tokens(visible, nearest))
+    return dict(zip(BASELINES, guesses))
 
 def skill(similarity: float | Tensor, baseline: float) -> float | Tensor:  # cosines -> 1 perfect, < 0 worse
     "How much of the way from the best baseline to a perfect prediction was covered."
@@ -59,9 +58,8 @@ def skill(similarity: float | Tensor, baseline: float) -> float | Tensor:  # cos
 CAPTIONS = ("right", "shuffled", "empty")
 
 def shown_captions(
-    ids: Sequence[int | str],  # Of n images
-    captions: Sequence[str],  # One for each
-    others: Sequence[str] | None = None,  # The wrong ones; None: the next caption in the list that says something else
+    ids: Sequence[int | str], captions: Sequence[str],  # Of n images, one caption for each
+    others: Sequence[str] | None = None,  # The wrong ones; None: the next in the list that says something else
 ) -> dict[str, dict[int | str, str]]:  # By kind of caption: image id -> caption
     "What to show with each image: its caption, another image's, and none."
     if others is None:
@@ -70,11 +68,9 @@ def shown_captions(
     return {kind: dict(zip(ids, texts)) for kind, texts in zip(CAPTIONS, (captions, others, [""] * len(ids)))}
 
 def caption_latents(
-    model: VLJEPA,  # Has the text encoder and its tokenizer
-    batch: Batch,  # B images
-    captions: list[str],  # B captions to show with them
-    max_length: int | None = None,  # Longest caption, in tokens; as long as the model reads where none is given
-) -> tuple[Tensor | None, Tensor | None]:  # Text latents [B, T, Dt] and text mask [B, T]; None without a text encoder
+    model: VLJEPA, batch: Batch, captions: list[str],  # B images, and as many captions to show with them
+    max_length: int | None = None,  # Longest caption, in tokens; None: as long as the model reads
+) -> tuple[Tensor | None, Tensor | None]:  # Latents [B, T, Dt], mask [B, T]; None without a text encoder
     "Latents of the captions that the predictor is shown."
     if model.text is None: return None, None
     batch = retext(batch, captions, model.text.tokenizer, max_length or model.text.max_length)
@@ -91,8 +87,7 @@ class Look(NamedTuple):
 
 @torch.no_grad()
 def looks(
-    model: VLJEPA,  # The model, on its device
-    batches: Iterable[Batch],  # In order
+    model: VLJEPA, batches: Iterable[Batch],  # The model, on its device; batches in order
     bank: MaskBank,  # The same masks every time
     means: Tensor,  # Mean training target at each position, [N, D]
     captions: dict[str, dict[int | str, str]],  # By kind: image id -> caption; from `shown_captions`
@@ -122,7 +117,7 @@ def looks(
 METERS = ("std", "within", "rankme")
 
 def rankme(latents: Tensor) -> float:  # [..., D] -> from 1 to D
-    "Effective rank: the exponential of the entropy of the normalised singular values (RankMe, arXiv 2210.02885)."
+    "Effective rank: exponential of the entropy of normalised singular values (RankMe, arXiv 2210.02885)."
     x = latents.flatten(0, -2).cpu().double()
     if not x.isfinite().all():
         raise FloatingPointError("the latents are not finite; try a smaller --lr, or --precision fp32")
@@ -142,7 +137,7 @@ def collapse_alarms(
 ) -> dict[str, str]:  # Meter -> sentence; empty for a healthy run
     "Say when predictions are the same everywhere, or else the same within each image."
     faults = dict(std=("all predictions are nearly the same vector", .1),
-                  within=("all patches of an image get nearly the same prediction", .001))  # young: a hundredth
+                  within=("all patches of an image get nearly the same prediction", .001))  # young: .01
     for name, (fault, least) in faults.items():
         p, t = prediction[name], target[name]
         if p < least * t: return {name: f"{fault} ({name} {p:.3f}, of the targets {t:.3f})"}
@@ -152,7 +147,7 @@ def collapse_alarms(
 def compare(
     seen: Iterable[Look],  # From `looks`
     first_images: int = 256,  # Of how many images or so to return latents
-) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:  # Cosines [n, Nm] by name; hide [n, Nm]; latents by part
+) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:  # Cosines [n, Nm], hide [n, Nm], latents by part
     "Cosine of each guess with the target; and predictions, targets and context of the first images."
     cosines, hide, first = {}, [], dict(prediction=[], target=[], context=[])
     for look in seen:
@@ -160,14 +155,13 @@ def compare(
             cosines.setdefault(name, []).append(F.cosine_similarity(guess.float(), look.target, dim=-1).cpu())
         if sum(map(len, hide)) < first_images:
             own = look.guesses["right" if "right" in look.guesses else "without text"]
-            for part, latents in zip(first.values(), (own, look.target, look.context)): part.append(latents.cpu())
+            for part, z in zip(first.values(), (own, look.target, look.context)): part.append(z.cpu())
         hide.append(look.mask.hide.cpu())
     join = lambda parts: {name: torch.cat(part) for name, part in parts.items()}
     return join(cosines), torch.cat(hide), join(first)
 
 def evaluate(
-    model: VLJEPA,  # The model, on its device
-    batches: Iterable[Batch],  # Of held-out images, in order
+    model: VLJEPA, batches: Iterable[Batch],  # The model, on its device; held-out images, in order
     bank: MaskBank,  # The same masks every time
     means: Tensor,  # Mean training target at each position, [N, D]
     captions: dict[str, dict[int | str, str]],  # By kind: image id -> caption; from `shown_captions`
@@ -180,7 +174,7 @@ def evaluate(
 
 # %% ../nbs/09_measure.ipynb #c047
 def summarize(
-    scores: dict[str, Tensor], baselines: Sequence[str] = BASELINES,  # From `evaluate`; which need no learning
+    scores: dict[str, Tensor], baselines: Sequence[str] = BASELINES,  # From `evaluate`; the untrained
 ) -> dict[str, dict[str, float]]:  # By name: cosine, 95% half-width over images, skill
     "Mean cosine, its interval over images, and the skill against the best baseline."
     best = max(scores[name].mean().item() for name in baselines)

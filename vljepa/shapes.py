@@ -97,7 +97,7 @@ def _paint_background(rng, image_size=64, background="plain"):
 
 # %% ../nbs/01_shapes.ipynb #c021
 def render(
-    things: list[Thing], canvas: np.ndarray,  # n things, later ones in front; float32 [S, S, 3], left as it is
+    things: list[Thing], canvas: np.ndarray,  # n, later ones in front; float32 [S, S, 3], left as it is
 ) -> tuple[np.ndarray, np.ndarray]:  # uint8 image [S, S, 3] and bool masks of the visible parts [n, S, S]
     "Draw things on a canvas."
     image, size = canvas.copy(), len(canvas)

@@ -18,14 +18,12 @@ from .files import one_line, safe_join
 from .pictures import draft_size, picture_names, read_rgb
 
 # %% ../../nbs/engine/E03_coco.ipynb #c011a
-_KEYS = dict(images=dict(id=int, file_name=str), annotations=dict(id=int, image_id=int),
-             categories=dict(id=int, name=str))
-
 def _check_coco(content):
     "ValueError for the first thing that is missing, of the wrong type, or there twice."
     if not isinstance(content, dict): raise ValueError(f"it holds a {type(content).__name__}")
     words, show = {int: "a whole number of 64 bits", str: "a text"}, reprlib.repr
-    for part, kinds in _KEYS.items():
+    for part, kinds in dict(images=dict(id=int, file_name=str), annotations=dict(id=int, image_id=int),
+                            categories=dict(id=int, name=str)).items():
         entries = content.setdefault(part, []) if part == "categories" else content.get(part)
         if not isinstance(entries, list): raise ValueError(f"{part!r} is missing or no list")
         for n, entry in enumerate(entries):
@@ -143,8 +141,7 @@ class CocoCaptions(CaptionedImages):
             raise ValueError(f"limit={limit} leaves no image: use 1 or more, or None for all")
         self.least, root = draft_size(self.transform), Path(root).expanduser()
         self.ids, self.paths, self.captions = read_captions(root, split, limit)
-        keys = (labels,) if isinstance(labels, str) else tuple(labels or ())
-        self.classes = []  # names of the C columns of `labels`
+        keys, self.classes = (labels,) if isinstance(labels, str) else tuple(labels or ()), []  # C names
         if keys: self.labels, self.classes = multi_hot(root / "annotations", split, self.ids, keys)
 
     @functools.cached_property

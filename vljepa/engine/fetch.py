@@ -60,8 +60,7 @@ def _check_same(root, info):
 
 def make_shapes_coco(
     root: str | Path,  # the folder to make
-    train: int = 4000,  # scenes in images/train
-    val: int = 1000,  # scenes in images/val
+    train: int = 4000, val: int = 1000,  # scenes in images/train and images/val
     progress: bool = False,  # show a progress bar?
     **world,  # settings of a `ShapesWorld`, such as image_size
 ) -> Path:  # the folder, complete

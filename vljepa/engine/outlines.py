@@ -67,7 +67,6 @@ def object_mask(annotation, image):
     except (ValueError, TypeError, KeyError, OverflowError) as e:
         raise ValueError(f"has an object that is no polygon, RLE or box ({e}): mend or remove it") from e
 
-# %% ../../nbs/engine/E05_outlines.ipynb #c008
 _TURNS = {5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270,  # EXIF's numbers that swap the sides
           7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
 
