@@ -68,11 +68,8 @@ def holm(p: Sequence[float]) -> list[float]:  # of several comparisons, in the s
     return adjusted
 
 # %% ../nbs/13_ablations.ipynb #c054
-def compare_variants(
-    rows: list[dict], study: Study,  # Says what decides
-    measure: str = "",  # Another measure
-) -> dict[str, dict]:  # By variant: n, mean, low, high; and for all but the baseline: difference, p
-    "Every variant, and its difference from the baseline, seed by seed; each with its interval."
+def compare_variants(rows: list[dict], study: Study, measure: str = "") -> dict[str, dict]:  # by variant
+    "n, mean, low and high of each; and difference (mean, low, high) from the baseline by seed, and p."
     measure, table = measure or study.measure, {}
     by_seed = {v: {} for v in study.variants}
     for r in rows:
@@ -94,16 +91,16 @@ def compare_variants(
 def finding(rows: list[dict], study: Study) -> str:  # one sentence, in Markdown
     "Which variants differ from the baseline, by a corrected test."
     table = compare_variants(rows, study)
-    base, told = table[study.baseline], dict(better=[], worse=[], undecided=[], failed=[])
+    base, undecided, failed = table[study.baseline], "no difference proved", "did not finish"
+    told = {kind: [] for kind in ("better", "worse", undecided, failed)}
     if not base["n"]:
         return f"**Finding:** the baseline, *{study.baseline}*, did not finish: nothing can be compared."
     for variant, t in table.items():
         gain = t.get("difference", [0])[0]
-        kind = "undecided" if t.get("p", 1) >= .05 else "better" if gain > 0 else "worse"
+        kind = undecided if t.get("p", 1) >= .05 else "better" if gain > 0 else "worse"
         if "p" in t: told[kind].append(f"{variant} ({gain:+.3f})")
-        elif variant != study.baseline: told["failed"].append(variant)
-    names = dict(better="better", worse="worse", undecided="no difference proved", failed="did not finish")
-    parts = [f"{names[kind]}: {', '.join(found)}" for kind, found in told.items() if found]
+        elif variant != study.baseline: told[failed].append(variant)
+    parts = [f"{kind}: {', '.join(found)}" for kind, found in told.items() if found]
     return (f"**Finding:** by {study.measure}, against *{study.baseline}* ({base['mean']:.3f}, 95% "
             f"{base['low']:.3f} to {base['high']:.3f}, {base['n']} seeds), " + "; ".join(parts) + ".")
 
@@ -128,11 +125,7 @@ def format_study(rows: list[dict], study: Study) -> str:  # a table in Markdown
     return "\n".join(lines)
 
 # %% ../nbs/13_ablations.ipynb #c059
-def plot_intervals(
-    rows: list[dict], study: Study,  # Says what decides
-    measure: str = "",  # Another measure
-    ax: plt.Axes | None = None,  # Where to draw; a new figure when absent
-) -> plt.Axes:  # One line for each variant
+def plot_intervals(rows: list[dict], study: Study, measure: str = "", ax: plt.Axes = None) -> plt.Axes:  # of one study
     "Each seed a ring, the mean a dot, its 95% interval a bar; the grey band is the baseline's."
     table, measure = compare_variants(rows, study, measure), measure or study.measure
     if ax is None: ax = plt.subplots(figsize=(6, .28 * len(table) + .9), layout="constrained")[1]
@@ -151,9 +144,7 @@ def plot_intervals(
     ax.locator_params(axis="x", nbins=5)
     return ax
 
-def plot_curves(
-    curve_rows: list[dict], ax: plt.Axes | None = None,  # From `<study>_curves.csv`; a new figure when absent
-) -> plt.Axes:  # One line for each variant
+def plot_curves(curve_rows: list[dict], ax: plt.Axes = None) -> plt.Axes:  # from `<study>_curves.csv`
     "Skill on held-out images by images seen, mean over seeds; the band is the 95% interval."
     variants = list(dict.fromkeys(r["variant"] for r in curve_rows))
     if ax is None: ax = plt.subplots(figsize=(6, 3), layout="constrained")[1]

@@ -9,7 +9,6 @@ __all__ = ['Sample', 'to_tensor', 'hash_uniform', 'seeded', 'CaptionedImages', '
 # %% ../nbs/02_data.ipynb #c003
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import NamedTuple
 import numpy as np
 import torch
@@ -36,7 +35,7 @@ def to_tensor(image: Image.Image) -> Tensor:  # RGB -> float [3, H, W] from 0 to
 def hash_uniform(*facts: int | str) -> float:  # such as seed, epoch and image id -> in [0, 1)
     "A number that looks random but depends on the given facts alone."
     bits, h = 2**64 - 1, 0
-    for n in chain.from_iterable(fact.encode() if isinstance(fact, str) else (fact,) for fact in facts):
+    for n in [n for fact in facts for n in (fact.encode() if isinstance(fact, str) else (fact,))]:
         h = ((h ^ (n & bits)) + 0x9E3779B97F4A7C15) & bits
         h = ((h ^ (h >> 30)) * 0xBF58476D1CE4E5B9) & bits
         h = ((h ^ (h >> 27)) * 0x94D049BB133111EB) & bits

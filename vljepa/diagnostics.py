@@ -41,11 +41,8 @@ def fit_ridge(seen: Iterable[Look]) -> Tensor:  # looks at training images -> we
     return max(map(solve, (1e-1, 1e-2, 1e-3, 1e-4)), key=score)  # the strongest where nothing was held out
 
 # %% ../nbs/11_diagnostics.ipynb #c030
-def bootstrap(
-    statistic: Callable[[Tensor], Tensor],  # From weights of the images, [draws, n], to values, [draws]
-    n: int, draws: int = 2000, seed: int = 0,  # Number of images; how many samples with replacement
-) -> tuple[float, float]:  # Ends of the 95% interval
-    "The interval of a statistic, had other images been held out, with the bootstrap's bias taken off."
+def bootstrap(statistic: Callable, n: int, draws: int = 2000, seed: int = 0) -> tuple[float, float]:  # 95%
+    "Interval of a statistic (weights [draws, n] -> [draws]) had other images been held out, without bias."
     picks = torch.randint(n, (draws, n), generator=seeded(seed))
     counts = torch.zeros(draws, n).scatter_add_(1, picks, torch.ones(draws, n))
     values, whole = statistic(counts / n).float(), statistic(torch.full((1, n), 1 / n)).float()
@@ -75,10 +72,8 @@ def _caption_cosine(model, look, captions):
     guess = model.predictor(look.context, *look.mask, *caption_latents(model, look.batch, captions))
     return F.cosine_similarity(guess.float(), look.target, dim=-1)
 
-def word_attribution(
-    model: VLJEPA, look: Look, i: int = 0,  # A trained model with text; which image of a look
-) -> tuple[list[str], Tensor]:  # W words; what the cosine loses when each is blanked, [W, Nm]
-    "Blank one word at a time: which hidden patches suffer?"
+def word_attribution(model: VLJEPA, look: Look, i: int = 0) -> tuple[list[str], Tensor]:  # W words; [W, Nm]
+    "Blank one word of image i's caption at a time: how much cosine does each hidden patch lose?"
     words, token = look.batch.captions[i].split(), model.text.tokenizer.mask_token
     hole = lambda k: [*words[:k], re.sub(r"\w+", token, words[k], count=1), *words[k + 1:]]
     lines = [" ".join(words), *(" ".join(hole(k)) for k in range(len(words)))]
@@ -105,10 +100,7 @@ def word_gradient(
     return words, added
 
 # %% ../nbs/11_diagnostics.ipynb #c044
-def leak(
-    model: VLJEPA, images: Tensor, keep: Tensor,  # Any model; [B, 3, H, W]; visible patches, [B, Nv]
-    seed: int = 0,  # Of the noise
-) -> float:  # 0 when the context sees visible patches only
+def leak(model: VLJEPA, images: Tensor, keep: Tensor, seed: int = 0) -> float:  # 0: sees `keep` [B, Nv] only
     "Repaint everything that is not visible: how much does the context change, relative to its length?"
     noise = torch.randn(images.shape, generator=seeded(seed)).to(images)
     visible = F.interpolate(on_grid(keep, model.vision.grid)[:, None].float(), images.shape[-2:])
@@ -177,11 +169,8 @@ def _cut(images, grid):
     return parts.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
 
 @torch.no_grad()
-def patch_library(
-    model: VLJEPA, batches: Iterable[Batch],  # Its target encoder makes the latents of training images
-    images: int = 256,  # How many to cut up, to the next whole batch
-) -> PatchLibrary:  # M patches, all patches of these images
-    "Cut training images into patches, each with its target latent."
+def patch_library(model: VLJEPA, batches: Iterable[Batch], images: int = 256) -> PatchLibrary:  # of so many
+    "Cut training images, to the next whole batch, into patches, each with its target latent."
     latents, crops, done = [], [], 0
     for batch in batches:
         if not len(batch): continue
@@ -193,11 +182,8 @@ def patch_library(
     return PatchLibrary(torch.cat(latents), torch.cat(crops))
 
 @torch.no_grad()
-def patchwork(
-    model: VLJEPA, look: Look, guess: Tensor,  # Knows its grid; from `looks`; its hidden latents, [B, Nm, D]
-    library: PatchLibrary,  # From `patch_library`
-) -> Tensor:  # Images as the encoder sees them, [B, 3, H, W]
-    "Put in place of each hidden patch the real patch with the nearest latent."
+def patchwork(model: VLJEPA, look: Look, guess: Tensor, library: PatchLibrary) -> Tensor:  # [B, 3, H, W]
+    "Put in place of each hidden patch the real patch with the latent nearest to its guess [B, Nm, D]."
     patches, hidden = _cut(look.batch.images.cpu(), model.vision.grid), look.mask.hide.cpu()
     for own, hide, z in zip(patches, hidden, F.normalize(guess.float(), dim=-1).cpu()):
         own[hide] = library.crops[(z @ library.latents.T).argmax(-1)]

@@ -78,12 +78,12 @@ def _lowest(score, n):
 # %% ../nbs/03_masking.ipynb #c032
 class Masker:
     "Call it with a batch size to get a `Mask`; a subclass says in `draw` which patches that is."
-    def __init__(self, grid: tuple[int, int] = (14, 14), share: float = .6):  # rows, cols; what to hide of them
+    def __init__(self, grid: tuple[int, int] = (14, 14), share: float = 0.6):  # rows, cols; how much to hide
         self.grid = _check_grid(grid)
         self.num_patches, self.num_hidden = self.grid[0] * self.grid[1], _count_hidden(share, grid)
 
     def __call__(self, batch_size: int, generator: torch.Generator | None = None, device=None) -> Mask:
-        "Draw one mask per sample: by the generator or else torch's own, for a device or else where it was drawn."
+        "Draw one mask per sample, with torch's own randomness by default, and leave it where it was drawn."
         if batch_size < 1: raise ValueError(f"batch_size is {batch_size}; a mask needs at least one sample.")
         source = torch.device("cpu") if generator is None else generator.device
         pictures = self.draw(batch_size, generator, source)

@@ -22,11 +22,8 @@ from .model import VLJEPA
 BASELINES = ("dataset mean", "position mean", "visible mean", "nearest visible")
 
 @torch.no_grad()
-def latent_means(
-    model: VLJEPA, batches: Iterable[Batch],  # Its target encoder makes the latents of training images
-    images: int = 1024,  # Stop after so many, to the end of a batch
-) -> Tensor:  # Mean target latent at each position, [N, D]
-    "Average target latents: the source of the first two baselines."
+def latent_means(model: VLJEPA, batches: Iterable[Batch], images: int = 1024) -> Tensor:  # [N, D]
+    "Mean target latent at each position over so many images or a few more: for the first two baselines."
     device, total, n, seen = next(model.parameters()).device, 0., 0, 0
     for batch in batches:
         if len(batch): total, n = total + model.targets(batch.images.to(device)).sum(0), n + len(batch)
@@ -59,7 +56,7 @@ CAPTIONS = ("right", "shuffled", "empty")
 
 def shown_captions(
     ids: Sequence[int | str], captions: Sequence[str],  # Of n images, one caption for each
-    others: Sequence[str] | None = None,  # The wrong ones; None: the next in the list that says something else
+    others: Sequence[str] | None = None,  # The wrong ones; None: the next that says something else
 ) -> dict[str, dict[int | str, str]]:  # By kind of caption: image id -> caption
     "What to show with each image: its caption, another image's, and none."
     if others is None:
@@ -132,10 +129,8 @@ def meters(latents: Tensor) -> dict[str, float]:  # [B, M, D] -> "std", "within"
     within = (z - z.mean(1, keepdim=True)).square().sum(-1).mean().item()
     return dict(std=total**.5, within=within / total if total > 1e-9 else 0., rankme=rankme(z))
 
-def collapse_alarms(
-    prediction: dict[str, float], target: dict[str, float],  # `meters` of predictions and targets
-) -> dict[str, str]:  # Meter -> sentence; empty for a healthy run
-    "Say when predictions are the same everywhere, or else the same within each image."
+def collapse_alarms(prediction: dict[str, float], target: dict[str, float]) -> dict[str, str]:  # of `meters`
+    "Say when predictions are the same everywhere, or else within each image, by meter; empty if healthy."
     faults = dict(std=("all predictions are nearly the same vector", .1),
                   within=("all patches of an image get nearly the same prediction", .001))  # young: .01
     for name, (fault, least) in faults.items():
@@ -161,11 +156,8 @@ def compare(
     return join(cosines), torch.cat(hide), join(first)
 
 def evaluate(
-    model: VLJEPA, batches: Iterable[Batch],  # The model, on its device; held-out images, in order
-    bank: MaskBank,  # The same masks every time
-    means: Tensor,  # Mean training target at each position, [N, D]
-    captions: dict[str, dict[int | str, str]],  # By kind: image id -> caption; from `shown_captions`
-    images: int = 0,  # Stop after so many images, to the end of a batch; 0 takes all
+    model: VLJEPA, batches: Iterable[Batch], bank: MaskBank, means: Tensor,  # As in `looks`, held-out images
+    captions: dict[str, dict[int | str, str]], images: int = 0,  # As in `looks`
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, float]]]:  # Cosines [n] by name; meters by part
     "Baselines and predictions against the targets, and `meters` of the first 256 images or so."
     cosines, _, first = compare(looks(model, batches, bank, means, captions, images))
@@ -173,10 +165,8 @@ def evaluate(
             {part: meters(first[part]) for part in ("prediction", "target")})
 
 # %% ../nbs/09_measure.ipynb #c047
-def summarize(
-    scores: dict[str, Tensor], baselines: Sequence[str] = BASELINES,  # From `evaluate`; the untrained
-) -> dict[str, dict[str, float]]:  # By name: cosine, 95% half-width over images, skill
-    "Mean cosine, its interval over images, and the skill against the best baseline."
+def summarize(scores: dict[str, Tensor], baselines: Sequence[str] = BASELINES) -> dict[str, dict]:  # by name
+    "Mean cosine of scores [n], 95% half-width over images, and skill against the best baseline."
     best = max(scores[name].mean().item() for name in baselines)
     half = lambda s: 1.96 * s.std().item() / len(s)**.5 if len(s) > 1 else 0.
     return {name: dict(cosine=s.mean().item(), plus_minus=half(s), skill=skill(s.mean().item(), best))

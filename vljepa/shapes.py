@@ -96,10 +96,8 @@ def _paint_background(rng, image_size=64, background="plain"):
     return canvas
 
 # %% ../nbs/01_shapes.ipynb #c021
-def render(
-    things: list[Thing], canvas: np.ndarray,  # n, later ones in front; float32 [S, S, 3], left as it is
-) -> tuple[np.ndarray, np.ndarray]:  # uint8 image [S, S, 3] and bool masks of the visible parts [n, S, S]
-    "Draw things on a canvas."
+def render(things: list[Thing], canvas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # later ones in front
+    "Draw n things on a float32 canvas [S, S, 3]: uint8 image, bool masks [n, S, S] of what is visible."
     image, size = canvas.copy(), len(canvas)
     masks = np.zeros((len(things), size, size), bool)
     for i, thing in enumerate(things):
@@ -124,7 +122,7 @@ _ALONE = "only a {t.name} {t.where}"
 _RELATIONS = ("above", "below", "left of", "right of")
 
 def _relation(a, b):
-    return _RELATIONS[a.row > b.row if a.row != b.row else 2 + (a.col > b.col)]
+    return _RELATIONS[a.row > b.row if a.row != b.row else 2 + (a.col > b.col)]  # rows count first
 
 def _join(parts, last=" and "):
     return last.join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]

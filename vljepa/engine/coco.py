@@ -75,10 +75,9 @@ def read_captions(root, split, limit=None):
                                 f"or `vljepa_data coco {root}`")
     path = safe_join(root / "annotations", f"captions_{split}.json")
     coco = read_coco(path)
-    folders = [folder for folder in (root / "images" / split, root / split) if folder.is_dir()]
-    if not folders:
-        raise FileNotFoundError(f"no image folder for {path}: put the images into {root / 'images' / split} "
-                                f"or {root / split}")
+    places = root / "images" / split, root / split
+    if not (folder := next(filter(Path.is_dir, places), None)):
+        raise FileNotFoundError(f"no image folder for {path}: put the images into {places[0]} or {places[1]}")
     captions, count = {}, Counter()
     for i in sorted(coco.imgs):
         found = [a.get("caption") for a in coco.imgToAnns.get(i, []) if a.get("caption") is not None]
@@ -92,7 +91,7 @@ def read_captions(root, split, limit=None):
     if count["odd"]: warnings.warn(f"{count['odd']} captions in {path} are no text and are skipped")
     if count["long"]: warnings.warn(f"{count['long']} captions in {path} are cut to {_LONGEST} characters")
     ids = list(captions)[:limit]
-    return ids, [safe_join(folders[0], coco.imgs[i]["file_name"]) for i in ids], [captions[i] for i in ids]
+    return ids, [safe_join(folder, coco.imgs[i]["file_name"]) for i in ids], [captions[i] for i in ids]
 
 # %% ../../nbs/engine/E03_coco.ipynb #c025
 def label_names(files, key):

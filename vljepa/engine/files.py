@@ -44,7 +44,6 @@ def file_md5(path):
         while piece := file.read(1 << 20): digest.update(piece)
     return digest.hexdigest()
 
-# %% ../../nbs/engine/E01_files.ipynb #f014
 def first_line(error):
     "An error, to be quoted in a sentence: its kind and the first line of what it says."
     return f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}".rstrip(" .:")

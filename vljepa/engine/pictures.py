@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
-from .files import cache_folder, file_md5
+from .files import cache_folder, file_md5, write_json
 
 # %% ../../nbs/engine/E02_pictures.ipynb #p005
 # For none of these Pillow starts another program.
@@ -108,7 +108,5 @@ def picture_names(paths, verify=False):
     if new:
         with suppress(OSError):  # a memory that cannot be kept costs time, and nothing else
             memory.parent.mkdir(parents=True, exist_ok=True)
-            partial = memory.with_name(f"{memory.name}.{os.getpid()}")
-            partial.write_text(json.dumps(known | new), encoding="utf-8")
-            partial.replace(memory)
+            write_json(memory, known | new)
     return names
