@@ -125,7 +125,10 @@ def format_study(rows: list[dict], study: Study) -> str:  # a table in Markdown
     return "\n".join(lines)
 
 # %% ../nbs/13_ablations.ipynb #c059
-def plot_intervals(rows: list[dict], study: Study, measure: str = "", ax: plt.Axes = None) -> plt.Axes:  # of one study
+def plot_intervals(
+    rows: list[dict], study: Study, measure: str = "",  # Of one study; another measure than it decides by
+    ax: plt.Axes | None = None,  # Where to draw; a new figure when absent
+) -> plt.Axes:  # One line for each variant
     "Each seed a ring, the mean a dot, its 95% interval a bar; the grey band is the baseline's."
     table, measure = compare_variants(rows, study, measure), measure or study.measure
     if ax is None: ax = plt.subplots(figsize=(6, .28 * len(table) + .9), layout="constrained")[1]
@@ -144,7 +147,7 @@ def plot_intervals(rows: list[dict], study: Study, measure: str = "", ax: plt.Ax
     ax.locator_params(axis="x", nbins=5)
     return ax
 
-def plot_curves(curve_rows: list[dict], ax: plt.Axes = None) -> plt.Axes:  # from `<study>_curves.csv`
+def plot_curves(curve_rows: list[dict], ax: plt.Axes | None = None) -> plt.Axes:  # of `<study>_curves.csv`
     "Skill on held-out images by images seen, mean over seeds; the band is the 95% interval."
     variants = list(dict.fromkeys(r["variant"] for r in curve_rows))
     if ax is None: ax = plt.subplots(figsize=(6, 3), layout="constrained")[1]

@@ -154,7 +154,6 @@ class Batch:
     def _each(self, change):
         return replace(self, **{name: change(x) for name, x in vars(self).items() if isinstance(x, Tensor)})
 
-# %% ../nbs/02_data.ipynb #c055
 def collate(samples: list[Sample], tokenizer: Callable | None, max_length: int = 64) -> Batch:  # of good ones
     "Stack samples into a batch, broken ones left out and listed; tokenizer and length as in `tokenize`."
     good = [s for s in samples if s.image is not None]

@@ -35,8 +35,7 @@ def latent_means(model: VLJEPA, batches: Iterable[Batch], images: int = 1024) ->
 def baselines(
     context: Tensor, mask: Mask,  # Context latents, [B, Nv, D]; keep [B, Nv], hide [B, Nm]
     means: Tensor,  # Mean target latent at each position, [N, D]
-    grid: tuple[int, int],  # Rows and columns of the patch grid
-    normalize: bool = True,  # Layer-normalise the context, as the targets are
+    grid: tuple[int, int], normalize: bool = True,  # Rows, columns; layer-normalise the context, too
 ) -> dict[str, Tensor]:  # Four predictions, each [B, Nm, D]
     "Predictions that need no learning."
     B, Nm = mask.hide.shape
@@ -85,8 +84,7 @@ class Look(NamedTuple):
 @torch.no_grad()
 def looks(
     model: VLJEPA, batches: Iterable[Batch],  # The model, on its device; batches in order
-    bank: MaskBank,  # The same masks every time
-    means: Tensor,  # Mean training target at each position, [N, D]
+    bank: MaskBank, means: Tensor,  # The same masks every time; mean training target at each position, [N, D]
     captions: dict[str, dict[int | str, str]],  # By kind: image id -> caption; from `shown_captions`
     images: int = 0,  # Stop after so many images, to the end of a batch; 0 takes all
     position: dict[int | str, int] | None = None,  # Image id -> number of its mask; None: in order

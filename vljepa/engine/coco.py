@@ -109,7 +109,8 @@ def read_instances(annotations, split, keys):
     coco = read_coco(annotations / f"instances_{split}.json")
     others = [] if keys == ("category",) else sorted(annotations.glob("instances_*.json"))
     files = [coco, *map(read_coco, others)]
-    column = {c: i for i, c in enumerate((key, name) for key in keys for name in label_names(files, key))}
+    classes = ((key, name) for key in dict.fromkeys(keys) for name in label_names(files, key))
+    column = {c: i for i, c in enumerate(classes)}
     def columns_of(a):
         values = {**a, "category": coco.cats.get(a.get("category_id"), {}).get("name")}
         return [column[key, str(values[key])] for key in keys if values.get(key) is not None]
@@ -129,8 +130,7 @@ class CocoCaptions(CaptionedImages):
 
     def __init__(
         self,
-        root: str | Path,  # holds annotations/captions_<split>.json and images/<split> (or <split>)
-        split: str = "train",  # "train", "val", "train2017", "val2017", ...
+        root: str | Path, split: str = "train",  # with annotations/captions_<split>.json, images/<split>
         labels: str | tuple[str, ...] | None = None,  # "category", an extra key such as "color", or several
         limit: int | None = None,  # only the first images, in the order of their ids
         **options,  # of `CaptionedImages`: transform, caption, drop_caption, seed

@@ -59,8 +59,7 @@ def _check_same(root, info):
         f"{root} was made with {', '.join(differ)}: delete it or choose another folder")
 
 def make_shapes_coco(
-    root: str | Path,  # the folder to make
-    train: int = 4000, val: int = 1000,  # scenes in images/train and images/val
+    root: str | Path, train: int = 4000, val: int = 1000,  # the folder; scenes in images/train and images/val
     progress: bool = False,  # show a progress bar?
     **world,  # settings of a `ShapesWorld`, such as image_size
 ) -> Path:  # the folder, complete
