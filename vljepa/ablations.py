@@ -25,11 +25,8 @@ class Study:
     banks: bool = False  # Evaluate on every kind and share of masks too
     setting: dict = field(default_factory=dict)  # Fields that differ for all of them under the preset tiny
 
-    def changes(self,
-        variant: str, preset: str = "tiny",  # Its name; preset of the setting
-        given: dict | None = None,  # Fields that somebody wants otherwise for every variant
-    ) -> dict:  # Fields that differ from the preset's setting
-        "What makes a variant: the study's setting, what was asked for, and its own difference, which wins."
+    def changes(self, variant: str, preset: str = "tiny", given: dict | None = None) -> dict:  # of the preset
+        "Fields that differ in a variant: the study's setting, what is given, and its own, which win."
         return {**(self.setting if preset == "tiny" else {}), **(given or {}), **self.variants[variant]}
 
     @property
@@ -77,9 +74,8 @@ def compare_variants(rows: list[dict], study: Study, measure: str = "") -> dict[
     for variant, values in by_seed.items():
         summary = dict(zip(("mean", "low", "high"), mean_interval(list(values.values())))) if values else {}
         table[variant] = dict(n=len(values), **summary)
-    base = by_seed[study.baseline]
+    base, p = by_seed[study.baseline], []
     others = [v for v in study.variants if v != study.baseline and base.keys() & by_seed[v].keys()]
-    p = []
     for variant in others:
         differences = [by_seed[variant][s] - base[s] for s in base if s in by_seed[variant]]
         table[variant]["difference"] = mean_interval(differences)

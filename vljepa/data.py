@@ -58,8 +58,7 @@ class CaptionedImages(Dataset):
         ids: list[int] | list[str], captions: list[list[str]],  # N image ids; one or more captions of each
         transform: Callable | None = None,  # PIL image -> float [3, H, W]; None means `to_tensor`
         caption: str = "random",  # "random" or "first"
-        drop_caption: float = 0.,  # share of captions that become "", drawn anew each epoch
-        seed: int = 0,  # another seed picks other captions
+        drop_caption: float = 0., seed: int = 0,  # share of captions that become "", drawn anew each epoch
     ):
         if caption not in ("random", "first"):
             raise ValueError(f"caption={caption!r} is unknown: use 'random' or 'first'")
@@ -113,11 +112,8 @@ def word_tokenizer(words: list[str]) -> Callable:  # a transformers `BertTokeniz
     return BertTokenizerFast(vocab, do_lower_case=True)  # splits at spaces and around commas
 
 # %% ../nbs/02_data.ipynb #c050
-def tokenize(
-    captions: list[str], tokenizer: Callable | None,  # B captions; transformers' tokenizer, None without text
-    max_length: int = 64,  # longer captions are cut, T <= max_length
-) -> tuple[Tensor, Tensor]:  # ids [B, T] int64, and mask [B, T] bool, True where a token is real
-    "Token ids, padded to the longest caption."
+def tokenize(captions: list[str], tokenizer: Callable, max_length=64) -> tuple[Tensor, Tensor]:  # [B, T]
+    "Token ids of B captions, cut and padded, and where tokens are real, bool; T is 0 without a tokenizer."
     if not captions or tokenizer is None:
         return tuple(torch.zeros(len(captions), 0, dtype=kind) for kind in (torch.int64, torch.bool))
     most = min(max_length, 2**31 - 1)  # tokenizers count no further

@@ -8,7 +8,7 @@ __all__ = ['ALL_BASELINES', 'fit_ridge', 'bootstrap', 'caption_gain', 'word_attr
 
 # %% ../nbs/11_diagnostics.ipynb #c003
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 import torch
@@ -80,11 +80,8 @@ def word_attribution(model: VLJEPA, look: Look, i: int = 0) -> tuple[list[str], 
     cosine = _caption_cosine(model, _same_image(look, i, len(lines)), lines)
     return words, (cosine[:1] - cosine[1:]).cpu()
 
-def word_gradient(
-    model: VLJEPA, look: Look, i: int = 0,  # A trained model with text; which image of a look
-    patches: Sequence[int] = (0,),  # P of its hidden patches, counted from 0 to Nm - 1
-) -> tuple[list[str], Tensor]:  # W words; gradient times latent, [W, P]
-    "To first order, what each word's latents add to the cosine of a hidden patch."
+def word_gradient(model: VLJEPA, look: Look, i: int = 0, patches=(0,)) -> tuple[list[str], Tensor]:  # [W, P]
+    "To first order, what each word of image i's caption adds to the cosine of P of its hidden patches."
     look, words = _same_image(look, i), look.batch.captions[i].split()
     owner = [k for k, word in enumerate(words) for _ in word + " "]  # of each character, and of spaces
     text, real = caption_latents(model, look.batch, [line := " ".join(words)])

@@ -116,10 +116,7 @@ def _check_range(name, bounds):
 
 class BlockMask(Masker):
     "Hide one rectangle per sample, trimmed to exactly the share asked for."
-    def __init__(self,
-        grid: tuple[int, int] = (14, 14), share: float = 0.6,  # as in `Masker`
-        aspect: tuple[float, float] = (2/3, 3/2),  # range of height / width, as far as the grid allows
-    ):
+    def __init__(self, grid=(14, 14), share=0.6, aspect=(2/3, 3/2)):  # range of height / width that may fit
         super().__init__(grid, share)
         self.aspect = _check_range("aspect", aspect)
 
@@ -155,8 +152,7 @@ class MultiBlockMask(Masker):
     "After I-JEPA: several blocks to predict, most of what they leave visible; every mask drawn by itself."
     def __init__(self,
         grid: tuple[int, int] = (14, 14), share: float = 0.6,  # as in `Masker`; the blocks hide it together
-        blocks: int = 4,  # K, blocks per sample
-        aspect: tuple[float, float] = (0.75, 1.5),  # range of a block's height / width
+        blocks: int = 4, aspect: tuple[float, float] = (0.75, 1.5),  # K per sample; range of height / width
         context: float = 0.925,  # share of the patches left that are visible: those in a large block
     ):
         super().__init__(grid, share)

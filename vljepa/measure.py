@@ -33,8 +33,7 @@ def latent_means(model: VLJEPA, batches: Iterable[Batch], images: int = 1024) ->
     return total / n
 
 def baselines(
-    context: Tensor, mask: Mask,  # Context latents, [B, Nv, D]; keep [B, Nv], hide [B, Nm]
-    means: Tensor,  # Mean target latent at each position, [N, D]
+    context: Tensor, mask: Mask, means: Tensor,  # [B, Nv, D]; keep [B, Nv], hide [B, Nm]; [N, D] by position
     grid: tuple[int, int], normalize: bool = True,  # Rows, columns; layer-normalise the context, too
 ) -> dict[str, Tensor]:  # Four predictions, each [B, Nm, D]
     "Predictions that need no learning."

@@ -132,8 +132,7 @@ class CocoCaptions(CaptionedImages):
         self,
         root: str | Path, split: str = "train",  # with annotations/captions_<split>.json, images/<split>
         labels: str | tuple[str, ...] | None = None,  # "category", an extra key such as "color", or several
-        limit: int | None = None,  # only the first images, in the order of their ids
-        **options,  # of `CaptionedImages`: transform, caption, drop_caption, seed
+        limit: int | None = None, **options,  # the first images by id; as in `CaptionedImages`
     ):
         super().__init__([], [], **options)
         if limit is not None and limit < 1:

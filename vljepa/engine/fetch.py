@@ -24,12 +24,11 @@ from .coco import CocoCaptions
 # %% ../../nbs/engine/E04_fetch.ipynb #c044
 def _instances(scene, image_id):
     "COCO annotations of the visible things of one scene."
-    packed = rle.encode(np.asfortranarray(scene.masks.transpose(1, 2, 0), dtype=np.uint8))
-    shapes = list(SHAPES)
+    runs, shapes = rle.encode(np.asfortranarray(scene.masks.transpose(1, 2, 0), dtype=np.uint8)), list(SHAPES)
     return [dict(id=10*image_id + k, image_id=image_id, category_id=shapes.index(thing.shape) + 1, iscrowd=0,
                  segmentation=dict(size=mask["size"], counts=mask["counts"].decode()),
                  area=int(rle.area(mask)), bbox=rle.toBbox(mask).tolist(), color=thing.color, size=thing.size)
-            for k, (thing, mask) in enumerate(zip(scene.things, packed)) if rle.area(mask)]
+            for k, (thing, mask) in enumerate(zip(scene.things, runs)) if rle.area(mask)]
 
 def _write_split(world, indices, split, root, info, progress):
     "Write the images and the two annotation files of one split."
@@ -60,8 +59,7 @@ def _check_same(root, info):
 
 def make_shapes_coco(
     root: str | Path, train: int = 4000, val: int = 1000,  # the folder; scenes in images/train and images/val
-    progress: bool = False,  # show a progress bar?
-    **world,  # settings of a `ShapesWorld`, such as image_size
+    progress: bool = False, **world,  # show a progress bar?; settings of a `ShapesWorld`, such as image_size
 ) -> Path:  # the folder, complete
     "Write a `ShapesWorld` as a COCO folder, or reuse the folder if it already holds exactly that."
     world, root = ShapesWorld(**world), Path(root)
