@@ -25,12 +25,8 @@ class Study:
     banks: bool = False  # Evaluate on every kind and share of masks too
     setting: dict = field(default_factory=dict)  # Fields that differ for all of them under the preset tiny
 
-    def changes(self,
-        variant: str,  # Its name
-        preset: str = "tiny",  # Of the setting
-        given: dict | None = None,  # Fields that somebody wants otherwise for every variant
-    ) -> dict:  # Fields that differ from the preset's setting
-        "What makes a variant: the study's setting, what was asked for, and its own difference, which wins."
+    def changes(self, variant: str, preset: str = "tiny", given: dict | None = None) -> dict:  # of the preset
+        "Fields that differ in a variant: the study's setting, what is given, and its own, which win."
         return {**(self.setting if preset == "tiny" else {}), **(given or {}), **self.variants[variant]}
 
     @property
@@ -38,37 +34,29 @@ class Study:
         "What the others are compared with."
         return next(iter(self.variants))
 
-def read_table(
-    path: Path,  # CSV file of a study
-) -> list[dict]:  # Column -> number or text; columns without a value are left out
-    "Read rows of a study, of its mask banks or of its learning curves."
+def read_table(path: Path) -> list[dict]:  # column -> number or text; columns without a value are left out
+    "Read the rows of a study, of its mask banks or of its learning curves from a CSV file."
     texts = ("study", "variant", "bank", "commit", "hardware", "error")
     with open(path, newline="", encoding="utf-8") as file:
         return [{k: v if k in texts else int(v) if k in ("seed", "step", "samples") else float(v)
                  for k, v in row.items() if v != ""} for row in csv.DictReader(file)]
 
 # %% ../nbs/13_ablations.ipynb #c043
-def mean_interval(
-    values: Sequence[float],  # One for each seed
-) -> tuple[float, float, float]:  # Mean, and the ends of Student's 95% interval; infinite for one value
-    "What a few seeds say about all of them."
+def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:  # by seed -> mean, low, high
+    "What a few seeds say about all of them: the mean and Student's 95% interval, infinite for one value."
     n, mean = len(values), float(np.mean(values))
     half = float(stats.t.ppf(.975, n - 1) * np.std(values, ddof=1) / n**.5) if n > 1 else math.inf
     return mean, mean - half, mean + half
 
 # %% ../nbs/13_ablations.ipynb #c046
-def paired_p(
-    differences: Sequence[float],  # One for each seed
-) -> float:  # 1 where nothing differs
+def paired_p(differences: Sequence[float]) -> float:  # one for each seed -> p, 1 where nothing differs
     "Student's t-test of differences by seed against 0; the sign test where they do not scatter."
     if len(differences) < 2 or not np.any(differences): return 1.
     if np.ptp(differences) < 1e-9 * np.max(np.abs(differences)): return 2. ** (1 - len(differences))
     return float(stats.ttest_1samp(differences, 0).pvalue)
 
 # %% ../nbs/13_ablations.ipynb #c051
-def holm(
-    p: Sequence[float],  # Of several comparisons
-) -> list[float]:  # In the same order, never smaller
+def holm(p: Sequence[float]) -> list[float]:  # of several comparisons, in the same order, never smaller
     "Holm's correction: the smallest of m counts m times, the next m - 1 times, and so on."
     m, adjusted, highest = len(p), [0.] * len(p), 0.
     for rank, i in enumerate(sorted(range(m), key=lambda i: p[i])):
@@ -77,12 +65,8 @@ def holm(
     return adjusted
 
 # %% ../nbs/13_ablations.ipynb #c054
-def compare_variants(
-    rows: list[dict],  # Of one study
-    study: Study,  # Says what decides
-    measure: str = "",  # Another measure
-) -> dict[str, dict]:  # By variant: n, mean, low, high; and for all but the baseline: difference, p
-    "Every variant, and its difference from the baseline, seed by seed; each with its interval."
+def compare_variants(rows: list[dict], study: Study, measure: str = "") -> dict[str, dict]:  # by variant
+    "n, mean, low and high of each; and difference (mean, low, high) from the baseline by seed, and p."
     measure, table = measure or study.measure, {}
     by_seed = {v: {} for v in study.variants}
     for r in rows:
@@ -90,9 +74,8 @@ def compare_variants(
     for variant, values in by_seed.items():
         summary = dict(zip(("mean", "low", "high"), mean_interval(list(values.values())))) if values else {}
         table[variant] = dict(n=len(values), **summary)
-    base = by_seed[study.baseline]
+    base, p = by_seed[study.baseline], []
     others = [v for v in study.variants if v != study.baseline and base.keys() & by_seed[v].keys()]
-    p = []
     for variant in others:
         differences = [by_seed[variant][s] - base[s] for s in base if s in by_seed[variant]]
         table[variant]["difference"] = mean_interval(differences)
@@ -101,29 +84,23 @@ def compare_variants(
     return table
 
 # %% ../nbs/13_ablations.ipynb #c057
-def finding(
-    rows: list[dict],  # Of one study
-    study: Study,  # Says what decides
-) -> str:  # One sentence, in Markdown
+def finding(rows: list[dict], study: Study) -> str:  # one sentence, in Markdown
     "Which variants differ from the baseline, by a corrected test."
     table = compare_variants(rows, study)
-    base, told = table[study.baseline], dict(better=[], worse=[], undecided=[], failed=[])
+    base, undecided, failed = table[study.baseline], "no difference proved", "did not finish"
+    told = {kind: [] for kind in ("better", "worse", undecided, failed)}
     if not base["n"]:
         return f"**Finding:** the baseline, *{study.baseline}*, did not finish: nothing can be compared."
     for variant, t in table.items():
         gain = t.get("difference", [0])[0]
-        kind = "undecided" if t.get("p", 1) >= .05 else "better" if gain > 0 else "worse"
+        kind = undecided if t.get("p", 1) >= .05 else "better" if gain > 0 else "worse"
         if "p" in t: told[kind].append(f"{variant} ({gain:+.3f})")
-        elif variant != study.baseline: told["failed"].append(variant)
-    names = dict(better="better", worse="worse", undecided="no difference proved", failed="did not finish")
-    parts = [f"{names[kind]}: {', '.join(found)}" for kind, found in told.items() if found]
+        elif variant != study.baseline: told[failed].append(variant)
+    parts = [f"{kind}: {', '.join(found)}" for kind, found in told.items() if found]
     return (f"**Finding:** by {study.measure}, against *{study.baseline}* ({base['mean']:.3f}, 95% "
             f"{base['low']:.3f} to {base['high']:.3f}, {base['n']} seeds), " + "; ".join(parts) + ".")
 
-def format_study(
-    rows: list[dict],  # Of one study
-    study: Study,  # Says what decides
-) -> str:  # A Markdown table
+def format_study(rows: list[dict], study: Study) -> str:  # a table in Markdown
     "Every variant with its interval, its difference and what else was measured."
     table, shown = compare_variants(rows, study), ["loss", "cosine", "baseline", "gain", "probe", "within"]
     shown = [m for m in shown + ["hidden", "visible", "neither"] * study.banks if m != study.measure]
@@ -145,9 +122,7 @@ def format_study(
 
 # %% ../nbs/13_ablations.ipynb #c059
 def plot_intervals(
-    rows: list[dict],  # Of one study
-    study: Study,  # Says what decides
-    measure: str = "",  # Another measure
+    rows: list[dict], study: Study, measure: str = "",  # Of one study; another measure than it decides by
     ax: plt.Axes | None = None,  # Where to draw; a new figure when absent
 ) -> plt.Axes:  # One line for each variant
     "Each seed a ring, the mean a dot, its 95% interval a bar; the grey band is the baseline's."
@@ -168,10 +143,7 @@ def plot_intervals(
     ax.locator_params(axis="x", nbins=5)
     return ax
 
-def plot_curves(
-    curve_rows: list[dict],  # From `<study>_curves.csv`
-    ax: plt.Axes | None = None,  # Where to draw; a new figure when absent
-) -> plt.Axes:  # One line for each variant
+def plot_curves(curve_rows: list[dict], ax: plt.Axes | None = None) -> plt.Axes:  # of `<study>_curves.csv`
     "Skill on held-out images by images seen, mean over seeds; the band is the 95% interval."
     variants = list(dict.fromkeys(r["variant"] for r in curve_rows))
     if ax is None: ax = plt.subplots(figsize=(6, 3), layout="constrained")[1]

@@ -9,7 +9,6 @@ __all__ = ['Sample', 'to_tensor', 'hash_uniform', 'seeded', 'CaptionedImages', '
 # %% ../nbs/02_data.ipynb #c003
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import NamedTuple
 import numpy as np
 import torch
@@ -36,7 +35,7 @@ def to_tensor(image: Image.Image) -> Tensor:  # RGB -> float [3, H, W] from 0 to
 def hash_uniform(*facts: int | str) -> float:  # such as seed, epoch and image id -> in [0, 1)
     "A number that looks random but depends on the given facts alone."
     bits, h = 2**64 - 1, 0
-    for n in chain.from_iterable(fact.encode() if isinstance(fact, str) else (fact,) for fact in facts):
+    for n in [n for fact in facts for n in (fact.encode() if isinstance(fact, str) else (fact,))]:
         h = ((h ^ (n & bits)) + 0x9E3779B97F4A7C15) & bits
         h = ((h ^ (h >> 30)) * 0xBF58476D1CE4E5B9) & bits
         h = ((h ^ (h >> 27)) * 0x94D049BB133111EB) & bits
@@ -56,12 +55,10 @@ class CaptionedImages(Dataset):
 
     def __init__(
         self,
-        ids: list[int] | list[str],  # N image ids
-        captions: list[list[str]],  # of each image, one or more
+        ids: list[int] | list[str], captions: list[list[str]],  # N image ids; one or more captions of each
         transform: Callable | None = None,  # PIL image -> float [3, H, W]; None means `to_tensor`
         caption: str = "random",  # "random" or "first"
-        drop_caption: float = 0.,  # share of captions that become "", drawn anew each epoch
-        seed: int = 0,  # another seed picks other captions
+        drop_caption: float = 0., seed: int = 0,  # share of captions that become "", drawn anew each epoch
     ):
         if caption not in ("random", "first"):
             raise ValueError(f"caption={caption!r} is unknown: use 'random' or 'first'")
@@ -109,24 +106,14 @@ def image_transform(data_config: dict) -> Callable:  # from `timm.data.resolve_m
 # %% ../nbs/02_data.ipynb #c045
 def word_tokenizer(words: list[str]) -> Callable:  # a transformers `BertTokenizerFast`
     "A BERT tokenizer for a small vocabulary, needing no download; what it cannot spell becomes [UNK]."
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertTokenizerFast  # here, because it takes seconds to import
-    special = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
-    vocab = {word: i for i, word in enumerate(dict.fromkeys([*special.values(), *words]))}
-    core = Tokenizer(models.WordPiece(vocab, unk_token="[UNK]"))
-    core.normalizer = normalizers.BertNormalizer(lowercase=True)
-    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # splits at spaces and around commas
-    core.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[(t, vocab[t]) for t in ("[CLS]", "[SEP]")])
-    return BertTokenizerFast(tokenizer_object=core, **special)
+    special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    vocab = {word: i for i, word in enumerate(dict.fromkeys([*special, *words]))}
+    return BertTokenizerFast(vocab, do_lower_case=True)  # splits at spaces and around commas
 
 # %% ../nbs/02_data.ipynb #c050
-def tokenize(
-    captions: list[str],  # B captions
-    tokenizer: Callable | None,  # a transformers tokenizer; None for a model without text
-    max_length: int = 64,  # longer captions are cut, T <= max_length
-) -> tuple[Tensor, Tensor]:  # ids [B, T] int64, and mask [B, T] bool, True where a token is real
-    "Token ids, padded to the longest caption."
+def tokenize(captions: list[str], tokenizer: Callable, max_length=64) -> tuple[Tensor, Tensor]:  # [B, T]
+    "Token ids of B captions, cut and padded, and where tokens are real, bool; T is 0 without a tokenizer."
     if not captions or tokenizer is None:
         return tuple(torch.zeros(len(captions), 0, dtype=kind) for kind in (torch.int64, torch.bool))
     most = min(max_length, 2**31 - 1)  # tokenizers count no further
@@ -163,7 +150,6 @@ class Batch:
     def _each(self, change):
         return replace(self, **{name: change(x) for name, x in vars(self).items() if isinstance(x, Tensor)})
 
-# %% ../nbs/02_data.ipynb #c055
 def collate(samples: list[Sample], tokenizer: Callable | None, max_length: int = 64) -> Batch:  # of good ones
     "Stack samples into a batch, broken ones left out and listed; tokenizer and length as in `tokenize`."
     good = [s for s in samples if s.image is not None]

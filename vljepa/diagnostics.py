@@ -8,7 +8,7 @@ __all__ = ['ALL_BASELINES', 'fit_ridge', 'bootstrap', 'caption_gain', 'word_attr
 
 # %% ../nbs/11_diagnostics.ipynb #c003
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 import torch
@@ -28,10 +28,8 @@ def _ridge_features(guesses):
     return F.pad(x, (0, 1), value=1.)
 
 @torch.no_grad()
-def fit_ridge(
-    seen: Iterable[Look],  # Training images, from `looks`; every fifth batch decides on the penalty
-) -> Tensor:  # Weights W, [3D + 1, D]
-    "The best linear map from what is visible to what is hidden."
+def fit_ridge(seen: Iterable[Look]) -> Tensor:  # looks at training images -> weights W, [3D + 1, D]
+    "The best linear map from what is visible to what is hidden; every fifth batch decides on the penalty."
     gram, cross, held_out = 0., 0., []
     for i, look in enumerate(seen):
         x, y = _ridge_features(look.guesses).flatten(0, 1), look.target.flatten(0, 1)
@@ -43,22 +41,15 @@ def fit_ridge(
     return max(map(solve, (1e-1, 1e-2, 1e-3, 1e-4)), key=score)  # the strongest where nothing was held out
 
 # %% ../nbs/11_diagnostics.ipynb #c030
-def bootstrap(
-    statistic: Callable[[Tensor], Tensor],  # From weights of the images, [draws, n], to values, [draws]
-    n: int,  # Number of images
-    draws: int = 2000,  # How many samples with replacement
-    seed: int = 0,  # Of the draws
-) -> tuple[float, float]:  # Ends of the 95% interval
-    "The interval of a statistic, had other images been held out, with the bootstrap's bias taken off."
+def bootstrap(statistic: Callable, n: int, draws: int = 2000, seed: int = 0) -> tuple[float, float]:  # 95%
+    "Interval of a statistic (weights [draws, n] -> [draws]) had other images been held out, without bias."
     picks = torch.randint(n, (draws, n), generator=seeded(seed))
     counts = torch.zeros(draws, n).scatter_add_(1, picks, torch.ones(draws, n))
     values, whole = statistic(counts / n).float(), statistic(torch.full((1, n), 1 / n)).float()
     return tuple((torch.quantile(values, torch.tensor([.025, .975])) - values.mean() + whole).tolist())
 
-def caption_gain(
-    scores: dict[str, Tensor],  # Mean cosine of each image, [n], by name
-) -> dict[str, tuple[float, float, float]]:  # By kind of caption: gain in skill, ends of its 95% interval
-    "Skill with the right caption minus skill with another kind; empty for a model without text."
+def caption_gain(scores: dict[str, Tensor]) -> dict[str, tuple[float, ...]]:  # kind -> gain, low, high
+    "Skill with the right caption minus skill with another kind, with its 95% interval; empty without text."
     best, gains = scores[max(ALL_BASELINES, key=lambda b: scores[b].mean())], {}
     for kind in [k for k in scores if k not in (*ALL_BASELINES, "right") and "right" in scores]:
         more = scores["right"] - scores[kind]
@@ -81,25 +72,16 @@ def _caption_cosine(model, look, captions):
     guess = model.predictor(look.context, *look.mask, *caption_latents(model, look.batch, captions))
     return F.cosine_similarity(guess.float(), look.target, dim=-1)
 
-def word_attribution(
-    model: VLJEPA,  # A trained model with text
-    look: Look,  # From `looks`
-    i: int = 0,  # Which of its images
-) -> tuple[list[str], Tensor]:  # W words; what the cosine loses when each is blanked, [W, Nm]
-    "Blank one word at a time: which hidden patches suffer?"
+def word_attribution(model: VLJEPA, look: Look, i: int = 0) -> tuple[list[str], Tensor]:  # W words; [W, Nm]
+    "Blank one word of image i's caption at a time: how much cosine does each hidden patch lose?"
     words, token = look.batch.captions[i].split(), model.text.tokenizer.mask_token
     hole = lambda k: [*words[:k], re.sub(r"\w+", token, words[k], count=1), *words[k + 1:]]
     lines = [" ".join(words), *(" ".join(hole(k)) for k in range(len(words)))]
     cosine = _caption_cosine(model, _same_image(look, i, len(lines)), lines)
     return words, (cosine[:1] - cosine[1:]).cpu()
 
-def word_gradient(
-    model: VLJEPA,  # A trained model with text
-    look: Look,  # From `looks`
-    i: int = 0,  # Which of its images
-    patches: Sequence[int] = (0,),  # P of its hidden patches, counted from 0 to Nm - 1
-) -> tuple[list[str], Tensor]:  # W words; gradient times latent, [W, P]
-    "To first order, what each word's latents add to the cosine of a hidden patch."
+def word_gradient(model: VLJEPA, look: Look, i: int = 0, patches=(0,)) -> tuple[list[str], Tensor]:  # [W, P]
+    "To first order, what each word of image i's caption adds to the cosine of P of its hidden patches."
     look, words = _same_image(look, i), look.batch.captions[i].split()
     owner = [k for k, word in enumerate(words) for _ in word + " "]  # of each character, and of spaces
     text, real = caption_latents(model, look.batch, [line := " ".join(words)])
@@ -115,12 +97,7 @@ def word_gradient(
     return words, added
 
 # %% ../nbs/11_diagnostics.ipynb #c044
-def leak(
-    model: VLJEPA,  # Any model
-    images: Tensor,  # [B, 3, H, W]
-    keep: Tensor,  # Visible patches, [B, Nv]
-    seed: int = 0,  # Of the noise
-) -> float:  # 0 when the context sees visible patches only
+def leak(model: VLJEPA, images: Tensor, keep: Tensor, seed: int = 0) -> float:  # 0: sees `keep` [B, Nv] only
     "Repaint everything that is not visible: how much does the context change, relative to its length?"
     noise = torch.randn(images.shape, generator=seeded(seed)).to(images)
     visible = F.interpolate(on_grid(keep, model.vision.grid)[:, None].float(), images.shape[-2:])
@@ -146,12 +123,9 @@ class Examination(NamedTuple):
 
 @torch.no_grad()
 def examine(
-    model: VLJEPA,  # A trained model
-    batches: Iterable[Batch],  # Held-out images; gone through twice
-    bank: MaskBank,  # The masks of every evaluation
-    means: Tensor,  # From `latent_means`, [N, D]
-    captions: dict[str, dict],  # By kind: image id -> caption
-    weights: Tensor,  # From `fit_ridge`
+    model: VLJEPA, batches: Iterable[Batch],  # A trained model; held-out images, gone through twice
+    bank: MaskBank, means: Tensor,  # The masks of every evaluation; from `latent_means`, [N, D]
+    captions: dict[str, dict], weights: Tensor,  # By kind: image id -> caption; from `fit_ridge`
     **options,  # Of `looks`, such as images=100
 ) -> Examination:  # Cosines, meters and the leak
     "Measure a model on held-out images under fixed masks."
@@ -167,9 +141,7 @@ def examine(
     return Examination({n: c.mean(1) for n, c in cosines.items()}, places, spread, leaked)
 
 # %% ../nbs/11_diagnostics.ipynb #c055
-def diagnose(
-    examination: Examination,  # From `examine`
-) -> dict[str, str]:  # Meter -> what it found; empty for a healthy run
+def diagnose(examination: Examination) -> dict[str, str]:  # meter -> what it found; empty for a healthy run
     "What the meters recognise."
     e, found = examination, {}
     if e.leak > 1e-3:
@@ -194,12 +166,8 @@ def _cut(images, grid):
     return parts.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
 
 @torch.no_grad()
-def patch_library(
-    model: VLJEPA,  # Its target encoder makes the latents
-    batches: Iterable[Batch],  # Training images
-    images: int = 256,  # How many to cut up, to the next whole batch
-) -> PatchLibrary:  # M patches, all patches of these images
-    "Cut training images into patches, each with its target latent."
+def patch_library(model: VLJEPA, batches: Iterable[Batch], images: int = 256) -> PatchLibrary:  # of so many
+    "Cut training images, to the next whole batch, into patches, each with its target latent."
     latents, crops, done = [], [], 0
     for batch in batches:
         if not len(batch): continue
@@ -211,13 +179,8 @@ def patch_library(
     return PatchLibrary(torch.cat(latents), torch.cat(crops))
 
 @torch.no_grad()
-def patchwork(
-    model: VLJEPA,  # Knows its grid
-    look: Look,  # From `looks`
-    guess: Tensor,  # Latents of its hidden patches, [B, Nm, D]
-    library: PatchLibrary,  # From `patch_library`
-) -> Tensor:  # Images as the encoder sees them, [B, 3, H, W]
-    "Put in place of each hidden patch the real patch with the nearest latent."
+def patchwork(model: VLJEPA, look: Look, guess: Tensor, library: PatchLibrary) -> Tensor:  # [B, 3, H, W]
+    "Put in place of each hidden patch the real patch with the latent nearest to its guess [B, Nm, D]."
     patches, hidden = _cut(look.batch.images.cpu(), model.vision.grid), look.mask.hide.cpu()
     for own, hide, z in zip(patches, hidden, F.normalize(guess.float(), dim=-1).cpu()):
         own[hide] = library.crops[(z @ library.latents.T).argmax(-1)]

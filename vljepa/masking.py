@@ -78,19 +78,12 @@ def _lowest(score, n):
 # %% ../nbs/03_masking.ipynb #c032
 class Masker:
     "Call it with a batch size to get a `Mask`; a subclass says in `draw` which patches that is."
-    def __init__(self,
-        grid: tuple[int, int] = (14, 14),  # rows and columns of patches
-        share: float = 0.6,  # share of the patches to hide
-    ):
+    def __init__(self, grid: tuple[int, int] = (14, 14), share: float = 0.6):  # rows, cols; how much to hide
         self.grid = _check_grid(grid)
         self.num_patches, self.num_hidden = self.grid[0] * self.grid[1], _count_hidden(share, grid)
 
-    def __call__(self,
-        batch_size: int,  # B
-        generator: torch.Generator | None = None,  # source of randomness; None: torch's global one
-        device: torch.device | str | None = None,  # where the mask goes; None: where it was drawn
-    ) -> Mask:  # keep [B, Nv] and hide [B, Nm]
-        "Draw one mask per sample."
+    def __call__(self, batch_size: int, generator: torch.Generator | None = None, device=None) -> Mask:
+        "Draw one mask per sample, with torch's own randomness by default, and leave it where it was drawn."
         if batch_size < 1: raise ValueError(f"batch_size is {batch_size}; a mask needs at least one sample.")
         source = torch.device("cpu") if generator is None else generator.device
         pictures = self.draw(batch_size, generator, source)
@@ -101,11 +94,9 @@ class Masker:
         "The visible and the hidden patches as pictures, equally many in every sample."
         raise NotImplementedError
 
-# %% ../nbs/03_masking.ipynb #c033
 class RandomMask(Masker):
     "Hide a share of the patches, each equally likely, whatever its neighbours do."
     def draw(self, batch_size, generator, device):
-        "Choose the hidden patches; the others are visible."
         score = torch.rand(batch_size, self.num_patches, generator=generator, device=device)
         hidden = _lowest(score, self.num_hidden)
         return ~hidden, hidden
@@ -125,26 +116,17 @@ def _check_range(name, bounds):
 
 class BlockMask(Masker):
     "Hide one rectangle per sample, trimmed to exactly the share asked for."
-    def __init__(self,
-        grid: tuple[int, int] = (14, 14),  # rows and columns of patches
-        share: float = 0.6,  # share of the patches to hide
-        aspect: tuple[float, float] = (2/3, 3/2),  # range of height / width, as far as the grid allows
-    ):
+    def __init__(self, grid=(14, 14), share=0.6, aspect=(2/3, 3/2)):  # range of height / width that may fit
         super().__init__(grid, share)
         self.aspect = _check_range("aspect", aspect)
 
-    def _sides(self, batch_size, generator, device):
-        "Height and width, [B, 1, 1], of rectangles with room for the hidden patches: steps 1 and 2."
-        rows, cols = self.grid
-        low, high = map(math.log, self.aspect)
+    def draw(self, batch_size, generator, device):
+        "Rectangles with room for the hidden patches (steps 1 and 2), placed and trimmed (3 and 4)."
+        (rows, cols), (low, high) = self.grid, map(math.log, self.aspect)
         aspect = torch.empty(batch_size, 1, 1, device=device).uniform_(low, high, generator=generator).exp()
         lowest = math.ceil(self.num_hidden / cols)
-        height = (self.num_hidden * aspect).sqrt().round().clamp(lowest, rows).int()
-        return height, -(-self.num_hidden // height)  # as whole numbers: as floats, 21 / 7 can exceed 3
-
-    def draw(self, batch_size, generator, device):
-        "Place the rectangles and trim them: steps 3 and 4."
-        (rows, cols), (height, width) = self.grid, self._sides(batch_size, generator, device)
+        height = (self.num_hidden * aspect).sqrt().round().clamp(lowest, rows).int()  # [B, 1, 1]
+        width = -(-self.num_hidden // height)  # as whole numbers: as floats, 21 / 7 can exceed 3
         top, left = _random_corner(height, rows, generator), _random_corner(width, cols, generator)
         y = torch.arange(rows, device=device).view(-1, 1) - top  # [B, rows, 1]
         x = torch.arange(cols, device=device) - left  # [B, 1, cols]
@@ -169,10 +151,8 @@ def _distance_to(middle, sides, grid):
 class MultiBlockMask(Masker):
     "After I-JEPA: several blocks to predict, most of what they leave visible; every mask drawn by itself."
     def __init__(self,
-        grid: tuple[int, int] = (14, 14),  # rows and columns of patches
-        share: float = 0.6,  # share of the patches that the blocks hide together
-        blocks: int = 4,  # K, blocks per sample
-        aspect: tuple[float, float] = (0.75, 1.5),  # range of a block's height / width
+        grid: tuple[int, int] = (14, 14), share: float = 0.6,  # as in `Masker`; the blocks hide it together
+        blocks: int = 4, aspect: tuple[float, float] = (0.75, 1.5),  # K per sample; range of height / width
         context: float = 0.925,  # share of the patches left that are visible: those in a large block
     ):
         super().__init__(grid, share)

@@ -22,12 +22,8 @@ from .model import VLJEPA
 BASELINES = ("dataset mean", "position mean", "visible mean", "nearest visible")
 
 @torch.no_grad()
-def latent_means(
-    model: VLJEPA,  # Its target encoder makes the latents
-    batches: Iterable[Batch],  # Of training images
-    images: int = 1024,  # Stop after so many, to the end of a batch
-) -> Tensor:  # Mean target latent at each position, [N, D]
-    "Average target latents: the source of the first two baselines."
+def latent_means(model: VLJEPA, batches: Iterable[Batch], images: int = 1024) -> Tensor:  # [N, D]
+    "Mean target latent at each position over so many images or a few more: for the first two baselines."
     device, total, n, seen = next(model.parameters()).device, 0., 0, 0
     for batch in batches:
         if len(batch): total, n = total + model.targets(batch.images.to(device)).sum(0), n + len(batch)
@@ -37,34 +33,28 @@ def latent_means(
     return total / n
 
 def baselines(
-    context: Tensor,  # Context latents, [B, Nv, D]
-    mask: Mask,  # keep [B, Nv], hide [B, Nm]
-    means: Tensor,  # Mean target latent at each position, [N, D]
-    grid: tuple[int, int],  # Rows and columns of the patch grid
-    normalize: bool = True,  # Layer-normalise the context, as the targets are
+    context: Tensor, mask: Mask, means: Tensor,  # [B, Nv, D]; keep [B, Nv], hide [B, Nm]; [N, D] by position
+    grid: tuple[int, int], normalize: bool = True,  # Rows, columns; layer-normalise the context, too
 ) -> dict[str, Tensor]:  # Four predictions, each [B, Nm, D]
     "Predictions that need no learning."
     B, Nm = mask.hide.shape
     visible = normalize_targets(context.float()) if normalize else context.float()
     place = lambda index: torch.stack([index // grid[1], index % grid[1]], -1).float()
     nearest = torch.cdist(place(mask.hide), place(mask.keep)).argmin(-1)
-    return dict(zip(BASELINES, (means.mean(0).expand(B, Nm, -1), means[mask.hide],
-                                visible.mean(1, keepdim=True).expand(B, Nm, -1), gather_tokens(visible, nearest))))
+    guesses = (means.mean(0).expand(B, Nm, -1), means[mask.hide],
+               visible.mean(1, keepdim=True).expand(B, Nm, -1), gather_tokens(visible, nearest))
+    return dict(zip(BASELINES, guesses))
 
-def skill(
-    similarity: float | Tensor,  # Cosine s of the prediction: a mean, or one for each patch
-    baseline: float,  # Mean cosine b of the best baseline
-) -> float | Tensor:  # 1 is perfect, 0 is the baseline, below 0 is worse
-    "How much of the way from the baseline to a perfect prediction was covered."
+def skill(similarity: float | Tensor, baseline: float) -> float | Tensor:  # cosines -> 1 perfect, < 0 worse
+    "How much of the way from the best baseline to a perfect prediction was covered."
     return (similarity - baseline) / (1 - baseline)
 
 # %% ../nbs/09_measure.ipynb #c034
 CAPTIONS = ("right", "shuffled", "empty")
 
 def shown_captions(
-    ids: Sequence[int | str],  # Of n images
-    captions: Sequence[str],  # One for each
-    others: Sequence[str] | None = None,  # The wrong ones; None: the next caption in the list that says something else
+    ids: Sequence[int | str], captions: Sequence[str],  # Of n images, one caption for each
+    others: Sequence[str] | None = None,  # The wrong ones; None: the next that says something else
 ) -> dict[str, dict[int | str, str]]:  # By kind of caption: image id -> caption
     "What to show with each image: its caption, another image's, and none."
     if others is None:
@@ -73,11 +63,9 @@ def shown_captions(
     return {kind: dict(zip(ids, texts)) for kind, texts in zip(CAPTIONS, (captions, others, [""] * len(ids)))}
 
 def caption_latents(
-    model: VLJEPA,  # Has the text encoder and its tokenizer
-    batch: Batch,  # B images
-    captions: list[str],  # B captions to show with them
-    max_length: int | None = None,  # Longest caption, in tokens; as long as the model reads where none is given
-) -> tuple[Tensor | None, Tensor | None]:  # Text latents [B, T, Dt] and text mask [B, T]; None without a text encoder
+    model: VLJEPA, batch: Batch, captions: list[str],  # B images, and as many captions to show with them
+    max_length: int | None = None,  # Longest caption, in tokens; None: as long as the model reads
+) -> tuple[Tensor | None, Tensor | None]:  # Latents [B, T, Dt], mask [B, T]; None without a text encoder
     "Latents of the captions that the predictor is shown."
     if model.text is None: return None, None
     batch = retext(batch, captions, model.text.tokenizer, max_length or model.text.max_length)
@@ -94,10 +82,8 @@ class Look(NamedTuple):
 
 @torch.no_grad()
 def looks(
-    model: VLJEPA,  # The model, on its device
-    batches: Iterable[Batch],  # In order
-    bank: MaskBank,  # The same masks every time
-    means: Tensor,  # Mean training target at each position, [N, D]
+    model: VLJEPA, batches: Iterable[Batch],  # The model, on its device; batches in order
+    bank: MaskBank, means: Tensor,  # The same masks every time; mean training target at each position, [N, D]
     captions: dict[str, dict[int | str, str]],  # By kind: image id -> caption; from `shown_captions`
     images: int = 0,  # Stop after so many images, to the end of a batch; 0 takes all
     position: dict[int | str, int] | None = None,  # Image id -> number of its mask; None: in order
@@ -124,10 +110,8 @@ def looks(
 # %% ../nbs/09_measure.ipynb #c040
 METERS = ("std", "within", "rankme")
 
-def rankme(
-    latents: Tensor,  # [..., D]
-) -> float:  # From 1 to D
-    "Effective rank: the exponential of the entropy of the normalised singular values (RankMe, arXiv 2210.02885)."
+def rankme(latents: Tensor) -> float:  # [..., D] -> from 1 to D
+    "Effective rank: exponential of the entropy of normalised singular values (RankMe, arXiv 2210.02885)."
     x = latents.flatten(0, -2).cpu().double()
     if not x.isfinite().all():
         raise FloatingPointError("the latents are not finite; try a smaller --lr, or --precision fp32")
@@ -135,22 +119,17 @@ def rankme(
     share = share / share.sum().clamp(min=1e-30)
     return torch.special.entr(share).sum().exp().item()
 
-def meters(
-    latents: Tensor,  # Latents of M patches in each of B images, [B, M, D]
-) -> dict[str, float]:  # "std" from 0 to 1, "within" from 0 to 1, "rankme" from 1 to D
+def meters(latents: Tensor) -> dict[str, float]:  # [B, M, D] -> "std", "within" 0 to 1; "rankme" 1 to D
     "How much latents differ: overall, within images, and in how many directions."
     z = F.normalize(latents.cpu().double(), dim=-1)
     total = (z - z.mean((0, 1))).square().sum(-1).mean().item()
     within = (z - z.mean(1, keepdim=True)).square().sum(-1).mean().item()
     return dict(std=total**.5, within=within / total if total > 1e-9 else 0., rankme=rankme(z))
 
-def collapse_alarms(
-    prediction: dict[str, float],  # `meters` of the predictions
-    target: dict[str, float],  # `meters` of the targets
-) -> dict[str, str]:  # Meter -> sentence; empty for a healthy run
-    "Say when predictions are the same everywhere, or else the same within each image."
+def collapse_alarms(prediction: dict[str, float], target: dict[str, float]) -> dict[str, str]:  # of `meters`
+    "Say when predictions are the same everywhere, or else within each image, by meter; empty if healthy."
     faults = dict(std=("all predictions are nearly the same vector", .1),
-                  within=("all patches of an image get nearly the same prediction", .001))  # young: a hundredth
+                  within=("all patches of an image get nearly the same prediction", .001))  # young: .01
     for name, (fault, least) in faults.items():
         p, t = prediction[name], target[name]
         if p < least * t: return {name: f"{fault} ({name} {p:.3f}, of the targets {t:.3f})"}
@@ -160,7 +139,7 @@ def collapse_alarms(
 def compare(
     seen: Iterable[Look],  # From `looks`
     first_images: int = 256,  # Of how many images or so to return latents
-) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:  # Cosines [n, Nm] by name; hide [n, Nm]; latents by part
+) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:  # Cosines [n, Nm], hide [n, Nm], latents by part
     "Cosine of each guess with the target; and predictions, targets and context of the first images."
     cosines, hide, first = {}, [], dict(prediction=[], target=[], context=[])
     for look in seen:
@@ -168,18 +147,14 @@ def compare(
             cosines.setdefault(name, []).append(F.cosine_similarity(guess.float(), look.target, dim=-1).cpu())
         if sum(map(len, hide)) < first_images:
             own = look.guesses["right" if "right" in look.guesses else "without text"]
-            for part, latents in zip(first.values(), (own, look.target, look.context)): part.append(latents.cpu())
+            for part, z in zip(first.values(), (own, look.target, look.context)): part.append(z.cpu())
         hide.append(look.mask.hide.cpu())
     join = lambda parts: {name: torch.cat(part) for name, part in parts.items()}
     return join(cosines), torch.cat(hide), join(first)
 
 def evaluate(
-    model: VLJEPA,  # The model, on its device
-    batches: Iterable[Batch],  # Of held-out images, in order
-    bank: MaskBank,  # The same masks every time
-    means: Tensor,  # Mean training target at each position, [N, D]
-    captions: dict[str, dict[int | str, str]],  # By kind: image id -> caption; from `shown_captions`
-    images: int = 0,  # Stop after so many images, to the end of a batch; 0 takes all
+    model: VLJEPA, batches: Iterable[Batch], bank: MaskBank, means: Tensor,  # As in `looks`, held-out images
+    captions: dict[str, dict[int | str, str]], images: int = 0,  # As in `looks`
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, float]]]:  # Cosines [n] by name; meters by part
     "Baselines and predictions against the targets, and `meters` of the first 256 images or so."
     cosines, _, first = compare(looks(model, batches, bank, means, captions, images))
@@ -187,20 +162,14 @@ def evaluate(
             {part: meters(first[part]) for part in ("prediction", "target")})
 
 # %% ../nbs/09_measure.ipynb #c047
-def summarize(
-    scores: dict[str, Tensor],  # Mean cosine of each image, [n], by name; from `evaluate`
-    baselines: Sequence[str] = BASELINES,  # Names of those that need no learning
-) -> dict[str, dict[str, float]]:  # By name: cosine, 95% half-width over images, skill
-    "Mean cosine, its interval over images, and the skill against the best baseline."
+def summarize(scores: dict[str, Tensor], baselines: Sequence[str] = BASELINES) -> dict[str, dict]:  # by name
+    "Mean cosine of scores [n], 95% half-width over images, and skill against the best baseline."
     best = max(scores[name].mean().item() for name in baselines)
     half = lambda s: 1.96 * s.std().item() / len(s)**.5 if len(s) > 1 else 0.
     return {name: dict(cosine=s.mean().item(), plus_minus=half(s), skill=skill(s.mean().item(), best))
             for name, s in scores.items()}
 
-def format_table(
-    summary: dict[str, dict[str, float]],  # From `summarize`
-    baselines: Sequence[str] = BASELINES,  # Names of those that need no learning
-) -> str:  # Markdown
+def format_table(summary: dict[str, dict], baselines: Sequence[str] = BASELINES) -> str:  # in Markdown
     "The summary as a table that reads well in a terminal and in a report."
     label = lambda n: n if n in baselines else f"predictor, {n}" + (" caption" if n in CAPTIONS else "")
     rows = [f"| {label(n):<27} | {r['cosine']:>6.3f} | ±{r['plus_minus']:.3f} | {r['skill']:>+6.3f} |"

@@ -96,11 +96,8 @@ def _paint_background(rng, image_size=64, background="plain"):
     return canvas
 
 # %% ../nbs/01_shapes.ipynb #c021
-def render(
-    things: list[Thing],  # n things, later ones in front
-    canvas: np.ndarray,  # float32 [S, S, 3], left as it is
-) -> tuple[np.ndarray, np.ndarray]:  # uint8 image [S, S, 3] and bool masks of the visible parts [n, S, S]
-    "Draw things on a canvas."
+def render(things: list[Thing], canvas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # later ones in front
+    "Draw n things on a float32 canvas [S, S, 3]: uint8 image, bool masks [n, S, S] of what is visible."
     image, size = canvas.copy(), len(canvas)
     masks = np.zeros((len(things), size, size), bool)
     for i, thing in enumerate(things):
@@ -125,21 +122,15 @@ _ALONE = "only a {t.name} {t.where}"
 _RELATIONS = ("above", "below", "left of", "right of")
 
 def _relation(a, b):
-    above, below, left, right = _RELATIONS
-    if a.row != b.row: return above if a.row < b.row else below
-    return left if a.col < b.col else right
+    return _RELATIONS[a.row > b.row if a.row != b.row else 2 + (a.col > b.col)]  # rows count first
 
 def _join(parts, last=" and "):
     return last.join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
 
-def describe(
-    things: list[Thing],  # of one scene, at least one
-    rng: np.random.Generator,  # chooses the order in which they are named
-) -> list[str]:  # five captions, all different, each naming every thing
-    "Say what is in a scene, in five ways."
+def describe(things: list[Thing], rng: np.random.Generator) -> list[str]:  # five, each naming every thing
+    "Say what is in a scene, in five ways; chance chooses the order in which things are named."
     def shuffled(): return [things[i] for i in rng.permutation(len(things))]
-    captions = [opening + _join([item.format(t=t) for t in shuffled()], last)
-                for opening, item, last in _STYLES]
+    captions = [first + _join([item.format(t=t) for t in shuffled()], last) for first, item, last in _STYLES]
     a, *others = shuffled()
     if not others: return captions + [_ALONE.format(t=a)]
     b, *rest = others
@@ -181,8 +172,7 @@ class ShapesWorld:
             raise ValueError(f"max_objects={self.max_objects} is not possible: the 3 by 3 grid holds 1 to 9")
         if self.background not in _BACKGROUNDS:
             raise ValueError(f"background={self.background!r} is unknown: use {' or '.join(_BACKGROUNDS)}")
-        if self.seed < 0:
-            raise ValueError(f"seed={self.seed} is negative: use 0 or more")
+        if self.seed < 0: raise ValueError(f"seed={self.seed} is negative: use 0 or more")
 
     def __getitem__(self, i: int) -> Scene:  # the same for the same settings and i, which is 0 or more
         if i < 0: raise IndexError(f"scene {i} does not exist: the world has no end, so count from 0")

@@ -39,7 +39,8 @@ def vljepa_data(
 ):
     "Write a folder of images and captions in COCO format."
     if what == "shapes":
-        make_shapes_coco(root, train, val, size, objects, occlusion, background, seed, sys.stderr.isatty())
+        make_shapes_coco(root, train, val, sys.stderr.isatty(), image_size=size, max_objects=objects,
+                         occlusion=occlusion, background=background, seed=seed)
     elif what == "coco": download_coco(root, split)
     elif what == "check": print(*check_folder(root, split), sep="\n")
     else: raise ValueError(f"{what!r} is no data set: use shapes, coco or check")
