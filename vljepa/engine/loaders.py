@@ -10,7 +10,6 @@ import multiprocessing, os, signal, threading
 from dataclasses import dataclass
 from pathlib import Path
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Sampler, Subset
 from ..data import collate, hash_uniform, seeded
 from ..masking import MASKS, MaskBank
@@ -68,7 +67,7 @@ def rows_of_others(rows):
     return [own[k if other is None else other] for k, other in enumerate(others)]
 
 def make_loaders(config, model, root, labels=None):
-    "Training images, shuffled, and held-out images in order; from now on the model reads at most `max_tokens`."
+    "Training images, shuffled, and held-out ones in order; from now on the model reads at most `max_tokens`."
     c = config
     common = dict(transform=model.vision.transform(), seed=c.seed, labels=labels)
     train = CocoCaptions(root, c.train_split, drop_caption=c.drop_caption, **common)
@@ -136,7 +135,7 @@ def data_marks(train, val):
 # %% ../../nbs/engine/E10_loaders.ipynb #nbank01
 def mask_numbers(ids, views, size, seed=0):
     "Which masks of a bank images have, [B, V]: a hash (SplitMix64) of seed, id and view."
-    if not isinstance(ids, Tensor):  # texts become whole numbers of 53 bits
+    if not torch.is_tensor(ids):  # texts become whole numbers of 53 bits
         ids = [int(2**53 * hash_uniform(i)) if isinstance(i, str) else i for i in ids]
         ids = torch.tensor(ids, dtype=torch.int64)
     x = torch.tensor([seed], device=ids.device)
