@@ -34,10 +34,7 @@ def average_precision(
     ap = torch.stack(columns, -1)
     return ap[0] if weights is None else ap
 
-def mean_ap(
-    scores: Tensor,  # [n, C]
-    labels: Tensor,  # [n, C]
-) -> float:  # 0 when no class has a positive
+def mean_ap(scores: Tensor, labels: Tensor) -> float:  # both [n, C]; 0 when no class has a positive
     "Mean average precision over the classes that have a positive."
     return average_precision(scores, labels).nanmean().nan_to_num().item()
 
@@ -65,11 +62,7 @@ def _logistic(x, labels, penalty, start):
 class LinearProbe:
     "Logistic regression for each class; the L2 penalty is chosen on a fifth of the training images."
     penalties = (1e-1, 1e-2, 1e-3, 1e-4)
-    def __init__(self,
-        features: Tensor,  # Training features, [n, F]
-        labels: Tensor,  # [n, C]
-        seed: int = 0,  # Of the split
-    ):
+    def __init__(self, features: Tensor, labels: Tensor, seed: int = 0):  # [n, F]; [n, C]; of the split
         self.mean, self.std = features.mean(0), features.std(0).clamp(min=1e-6)
         x, (fit, check) = (features - self.mean) / self.std, _random_rows(len(features), seed=seed)
         weight, quality = torch.zeros(features.shape[1] + 1, labels.shape[1]), {}
@@ -79,9 +72,7 @@ class LinearProbe:
         self.penalty = max(quality, key=quality.get)
         self.weight = _logistic(x, labels, self.penalty, torch.zeros_like(weight))
 
-    def __call__(self,
-        features: Tensor,  # [m, F]
-    ) -> Tensor:  # Scores, [m, C]
+    def __call__(self, features: Tensor) -> Tensor:  # from [m, F] to scores, [m, C]
         "How likely each class is."
         return (features - self.mean) / self.std @ self.weight[:-1] + self.weight[-1]
 
@@ -94,20 +85,14 @@ def _vote(queries, keys, labels, count):
 class KNNProbe:
     "Votes of the nearest training images by cosine; how many vote is chosen on a fifth of them."
     counts = (5, 10, 20, 50, 100)
-    def __init__(self,
-        features: Tensor,  # Training features, [n, F]
-        labels: Tensor,  # [n, C]
-        seed: int = 0,  # Of the split
-    ):
+    def __init__(self, features: Tensor, labels: Tensor, seed: int = 0):  # [n, F]; [n, C]; of the split
         self.mean, self.labels = features.mean(0), labels
         fit, check = _random_rows(len(features), seed=seed)
         self.keys = k = F.normalize(features - self.mean, dim=-1)
         quality = lambda count: mean_ap(_vote(k[check], k[fit], labels[fit], count), labels[check])
         self.count = max(self.counts, key=quality)
 
-    def __call__(self,
-        features: Tensor,  # [m, F]
-    ) -> Tensor:  # Scores, [m, C]
+    def __call__(self, features: Tensor) -> Tensor:  # from [m, F] to scores, [m, C]
         "The vote on other images."
         return _vote(F.normalize(features - self.mean, dim=-1), self.keys, self.labels, self.count)
 
@@ -159,18 +144,12 @@ class AttentiveProbe:
 PROBES = dict(linear=LinearProbe, knn=KNNProbe, attentive=AttentiveProbe)
 
 # %% ../nbs/12_probing.ipynb #c039
-def hidden_labels(
-    cover: Tensor,  # Share of each patch that a class covers, [n, C, N]
-    hide: Tensor,  # Hidden patches, [n, Nm]
-) -> Tensor:  # 0 or 1, [n, C]
+def hidden_labels(cover: Tensor, hide: Tensor) -> Tensor:  # shares [n, C, N], numbers [n, Nm]; 0 or 1, [n, C]
     "Which classes are in the hidden part? Those that cover half a patch or more of it."
     return (cover.gather(2, hide[:, None].expand(-1, cover.shape[1], -1)).sum(2) >= .5).float()
 
 # %% ../nbs/12_probing.ipynb #c046
-def random_predictor(
-    model: VLJEPA,  # A trained model
-    seed: int = 0,  # Of the weights
-) -> Predictor:  # On the same device
+def random_predictor(model: VLJEPA, seed: int = 0) -> Predictor:  # on the model's device; seed of its weights
     "The same architecture, never trained."
     c, device = model.config, next(model.predictor.parameters()).device
     with torch.random.fork_rng():  # leaves the global generator as it was
@@ -180,10 +159,8 @@ def random_predictor(
     return fresh.to(device).eval()
 
 # %% ../nbs/12_probing.ipynb #c055
-def recall(
-    similarity: Tensor,  # Query by item; the right item of query i is item i, [n, n]
-) -> dict[str, float]:  # recall@1, 5 and 10, and median rank
-    "How near the top is the right item? Items that tie share their places."
+def recall(similarity: Tensor) -> dict[str, float]:  # from [n, n] to recall@1, 5 and 10, and the median rank
+    "How near the top is item i for query i? Items that tie share their places."
     right = similarity.diagonal()[:, None]
     rank = 1 + (similarity > right).sum(1) + ((similarity == right).sum(1) - 1) / 2
     recalls = {f"recall@{k}": (rank <= k).float().mean().item() for k in (1, 5, 10)}
@@ -191,11 +168,8 @@ def recall(
 
 # %% ../nbs/12_probing.ipynb #c058
 @torch.no_grad()
-def imagine(
-    model: VLJEPA,  # A model with text
-    batches: Iterable[Batch],  # Images with captions
-) -> tuple[Tensor, Tensor]:  # Predicted from the captions alone, and targets: unit vectors, both [n, N, D]
-    "Hide every patch, and predict all of them from the caption."
+def imagine(model: VLJEPA, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:  # unit vectors, both [n, N, D]
+    "Hide every patch, and predict all of them from the caption; and the targets."
     parts, device = [], next(model.predictor.parameters()).device
     for batch in (b.to(device) for b in batches if len(b)):
         everything = torch.arange(model.vision.num_patches, device=device).expand(len(batch), -1)
@@ -205,10 +179,7 @@ def imagine(
         parts.append([F.normalize(z.float(), dim=-1).cpu() for z in (guess, model.targets(batch.images))])
     return tuple(map(torch.cat, zip(*parts)))
 
-def centred_cosine(
-    x: Tensor,  # [n, ...]
-    y: Tensor,  # [m, ...]
-) -> Tensor:  # [n, m]
+def centred_cosine(x: Tensor, y: Tensor) -> Tensor:  # from [n, ...] and [m, ...] to [n, m]
     "Cosine after each side has lost its own mean."
     x, y = (F.normalize((z - z.mean(0)).flatten(1), dim=-1) for z in (x, y))
     return x @ y.T
