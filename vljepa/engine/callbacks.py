@@ -19,17 +19,13 @@ from .processes import Seen, StopSignal, mean_loss
 
 # %% ../../nbs/engine/E14_callbacks.ipynb #n14b
 class Checkpoints(Callback):
-    "Save what trains: the newest few, and the best; put it behind what measures."
-    def __init__(self,
-        folder: Path | str,  # Where checkpoints are; each is whole or not there
-        every: int = 50,  # Steps between them
-        keep: int = 1,  # How many of the newest stay
-        best: str = "",  # Column of the row, such as "right", whose highest value is kept as `folder/best`
-    ):
+    """Save what trains `every` so many steps; the newest `keep` stay, and as `folder/best` that with the highest
+    value in a column of the row. Put it behind what measures."""
+    def __init__(self, folder: Path | str, every: int = 50, keep: int = 1, best: str = ""):  # such as "right"
         self.folder, self.every, self.keep = Path(folder), every, keep
         self.best, self.highest = best, -math.inf
 
-    def resume(self, learner: Learner) -> Learner:  # the same, with weights, optimiser and step of a checkpoint
+    def resume(self, learner: Learner) -> Learner:  # the same, with weights, optimiser and step of then
         "Go on from the newest checkpoint, where there is one."
         state = load_checkpoint(self.folder, learner.model, learner.optimizer)
         learner.step, self.highest = state["step"], state.get("highest", -math.inf)

@@ -19,7 +19,7 @@ from .coco import CocoCaptions, other_rows, seeded_order
 from .fetch import make_shapes_coco
 from .store import fingerprint
 
-# %% ../../nbs/engine/E10_loaders.ipynb #c014
+# %% ../../nbs/engine/E10_loaders.ipynb #c018
 class EpochSampler(Sampler):
     "A permutation of `n` indices that is a function of seed and epoch."
     def __init__(self, n, seed=0): self.n, self.seed, self.epoch = n, seed, 0
@@ -33,7 +33,6 @@ class Collate:
     max_length: int
     def __call__(self, samples): return collate(samples, self.tokenizer, self.max_length)
 
-# %% ../../nbs/engine/E10_loaders.ipynb #c018
 def find_data(config):
     "The data folder, checked before anything expensive happens; ShapesWorld is written where none is named."
     if not config.data: return make_shapes_coco(cache_folder()/"shapes")
@@ -119,8 +118,7 @@ def data_facts(train, val):
     words, own, other = val.collate_fn, train.dataset, val.dataset
     learned, held_out = ({rows.dataset.pictures[i] for i in rows.indices} for rows in (own, other))
     texts = [text for rows in (own, other) for i in rows.indices for text in rows.dataset.captions[i]]
-    return dict(
-        training_rows=len(own), held_out_pictures=len(held_out), training_pictures=len(learned),
+    return dict(training_rows=len(own), held_out_pictures=len(held_out), training_pictures=len(learned),
         held_out_rows_in_training_split=sum(name in held_out for name in own.dataset.pictures),
         without_other_caption=sum(map(int.__eq__, rows_of_others(other), other.indices)),
         captions=len(texts), max_tokens=words.max_length,

@@ -40,9 +40,8 @@ def plot_run(run: Path) -> plt.Figure:  # of metrics.csv; left cosines, right me
 def format_facts(result):
     "What was really hidden, and what is odd about the data, in sentences."
     m, d, broken = result["masks"], result["data"], result["broken_images"]
-    told = [
-        (True, f"Masks hide {m['hidden']:.1%} of the patches, show {m['visible']:.1%}, and leave out "
-               f"{m['neither']:.1%}."),
+    told = [(True, f"Masks hide {m['hidden']:.1%} of the patches, show {m['visible']:.1%}, and leave out "
+                   f"{m['neither']:.1%}."),
         (d["training_rows"] != d["training_pictures"],
          f"The {d['training_rows']:,} training rows show {d['training_pictures']:,} different pictures; none "
          "of them is held out, and each held-out picture is asked once."),

@@ -70,13 +70,8 @@ def plot_rows(rows, titles=(), limits=(0, 1), label="", cmap="viridis"):
 
 # %% ../../nbs/engine/E13_viz.ipynb #c011
 @torch.no_grad()
-def plot_examples(
-    model: VLJEPA,  # A trained model
-    batch: Batch,  # A few images with captions
-    mask: Mask,  # What is hidden in them
-    images: int = 4,  # How many to draw
-) -> plt.Figure:  # One column per image: image, visible part, cosine with and without the caption
-    "Where the prediction is good: cosine with the target at each hidden patch."
+def plot_examples(model: VLJEPA, batch: Batch, mask: Mask, images: int = 4) -> plt.Figure:  # a grid
+    "Where the prediction is good: cosine with the target at each hidden patch, with and without the caption."
     n, grid, pictures = min(images, len(batch)), model.vision.grid, pixels(model, batch.images)
     context, target = model.eval().encode(batch.images, mask.keep), model.targets(batch.images, mask.hide)
     rows = {"image": pictures[:n], "visible part": gray_out(pictures, mask.keep, grid)[:n]}
@@ -92,13 +87,8 @@ def _shown_guesses(look, kinds=("right", "empty")):
     "The predictions to draw, by their title: some kinds of caption, or the only one of a model without text."
     return {_SHOWN[k]: look.guesses[k] for k in (*kinds, "without text") if k in look.guesses}
 
-def plot_skill_maps(
-    model: VLJEPA,  # A trained model
-    look: Look,  # From `looks`
-    best: float,  # Mean cosine of the best baseline
-    images: int = 4,  # How many to draw
-) -> plt.Figure:  # Image, visible part, skill of each hidden patch
-    "Where does it predict well?"
+def plot_skill_maps(model: VLJEPA, look: Look, best: float, images: int = 4) -> plt.Figure:  # a grid
+    "Where does it predict well? Skill of each hidden patch; `best` is the mean cosine of the best baseline."
     grid, pictures = model.vision.grid, pixels(model, look.batch.images[:images])
     rows = {"image": pictures, "visible part": gray_out(pictures, look.mask.keep[:images], grid)}
     for name, guess in _shown_guesses(look).items():
@@ -113,14 +103,8 @@ def plot_places(examination: Examination, grid: tuple[int, int]) -> plt.Figure: 
     maps = [skill(examination.places[kind], best).view(grid) for kind in kinds]
     return plot_rows({"skill": maps}, [_SHOWN[kind] for kind in kinds], (-1, 1), "skill", SKILL_COLORS)
 
-# %% ../../nbs/engine/E13_viz.ipynb #c015
-def plot_words(
-    model: VLJEPA,  # A trained model with text
-    look: Look,  # From `looks`
-    i: int = 0,  # Which of its images
-    count: int = 5,  # How many words to draw
-) -> plt.Figure:  # Above: what blanking a word costs. Below: its gradient
-    "Which word matters for which hidden patch, by two methods."
+def plot_words(model: VLJEPA, look: Look, i: int = 0, count: int = 5) -> plt.Figure:  # a grid
+    "Which word of image i matters for which hidden patch? Above what blanking it costs, below its gradient."
     words, drop = word_attribution(model, look, i)
     _, slope = word_gradient(model, look, i, range(look.mask.hide.shape[1]))
     top = sorted(drop.mean(1).topk(min(count, len(words))).indices.tolist())  # in the order of reading
@@ -131,12 +115,7 @@ def plot_words(
             "gradient of the word": [gray_out(picture, keep, model.vision.grid)[0], *maps[1]]}
     return plot_rows(rows, ["", *(words[k] for k in top)], (-1, 1), "share of the largest", SKILL_COLORS)
 
-def plot_patchwork(
-    model: VLJEPA,  # A trained model
-    look: Look,  # From `looks`
-    library: PatchLibrary,  # From `patch_library`
-    images: int = 4,  # How many to draw
-) -> plt.Figure:  # Image, visible part, patchworks of the target and by kind of caption
+def plot_patchwork(model: VLJEPA, look: Look, library: PatchLibrary, images: int = 4) -> plt.Figure:  # a grid
     "See predictions as pixels: each hidden patch replaced by the training patch whose latent is nearest."
     look = look._replace(batch=replace(look.batch, images=_stored(model, look.batch.images)))
     pictures = pixels(model, look.batch.images)
@@ -146,11 +125,7 @@ def plot_patchwork(
     return plot_rows({name: row[:images] for name, row in rows.items()}, look.batch.captions)
 
 @torch.no_grad()
-def plot_pca(
-    model: VLJEPA,  # A trained model
-    look: Look,  # From `looks`
-    images: int = 4,  # How many to draw
-) -> plt.Figure:  # Image, target latents, context and predictions in the same colours
+def plot_pca(model: VLJEPA, look: Look, images: int = 4) -> plt.Figure:  # a grid
     "Three principal components of the target latents as red, green and blue; all else in the same colours."
     grid, target = model.vision.grid, model.targets(look.batch.images)  # [B, N, D]
     mean = target.mean((0, 1))
