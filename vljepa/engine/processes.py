@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration, InitProcessGroupKwargs, PartialState
 from accelerate.state import AcceleratorState
-from accelerate.utils import gather_object
+from accelerate.utils import convert_outputs_to_fp32, gather_object
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from ..encoders import is_frozen
@@ -106,9 +106,10 @@ def explained(error, step):
                    f"step {step}: free some memory, or give fewer --workers, and add --resume")
 
 # %% ../../nbs/engine/E12_processes.ipynb #ndb3c42b
-def pick_precision(config):
-    "What accelerate calls it: fp32 on a CPU unless asked; on a GPU bf16 where it can, else fp16."
+def pick_precision(config, accelerator=None):
+    "What accelerate calls it: as asked, else a given one's; fp32 on a CPU; on a GPU bf16 where it can, else fp16."
     if config.precision != "auto": return dict(fp32="no").get(config.precision, config.precision)
+    if accelerator: return accelerator.mixed_precision
     if config.device == "cpu" or not torch.cuda.is_available(): return "no"
     return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
 
@@ -118,7 +119,8 @@ def _state_conflict(config, precision):
     if not had: return ""
     used, kind = had.get("_mixed_precision") or precision, had["device"].type
     if torch.cuda.is_available() and (config.device == "cpu") != (kind == "cpu"): return f"works on {kind}"
-    return "" if used == precision else f"computes in {dict(no='fp32').get(used, used)}"
+    if used == precision or (used, precision) == ("no", "bf16"): return ""  # bf16 is the trainer's own business
+    return f"computes in {dict(no='fp32').get(used, used)}"
 
 def make_accelerator(config, run, accelerator=None):
     "An `Accelerator` for a run, or a user's own; ValueError where it cannot do what the settings ask for."
@@ -126,18 +128,18 @@ def make_accelerator(config, run, accelerator=None):
     for name in trackers:
         if find_spec(name): continue
         raise ValueError(f"--track {name} needs a package that is not here: pip install {name}")
-    precision = pick_precision(config)
-    if accelerator is not None and config.precision == "auto": precision = accelerator.mixed_precision
+    precision = pick_precision(config, accelerator)
+    if precision == "fp16" and (config.device == "cpu" or not torch.cuda.is_available()):
+        raise ValueError("--precision fp16 needs a GPU: use bf16 or fp32 on a CPU")
     if conflict := _state_conflict(config, precision):
         asked = dict(no="fp32").get(precision, precision)
         raise ValueError(f"accelerate {conflict} in this process, and the run asks for {asked} on device "
                          f"{config.device}: ask for the same, or use a new process")
     patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))  # others wait while one fills a cache
     acc = accelerator or Accelerator(
-        mixed_precision=precision, cpu=config.device == "cpu", log_with=trackers or None, project_dir=run,
+        mixed_precision=AcceleratorState._shared_state.get("_mixed_precision", precision.replace("bf16", "no")),
+        cpu=config.device == "cpu", log_with=trackers or None, project_dir=run,
         dataloader_config=DataLoaderConfiguration(split_batches=True), kwargs_handlers=[patience])
-    if precision == "fp16" and acc.device.type == "cpu":
-        raise ValueError("--precision fp16 needs a GPU: use bf16 or fp32 on a CPU")
     if acc.num_processes > 1 and not acc.split_batches:
         raise ValueError("batch_size counts the images of all processes: give an Accelerator with "
                          "dataloader_config=DataLoaderConfiguration(split_batches=True)")
@@ -157,7 +159,10 @@ def save_memory(model, half, recomputing):
     encoders = [m for m in (vision, model.text) if m is not None]
     if half and model.config.pretrained:  # else their weights are part of the checkpoint
         for encoder in encoders:
-            if is_frozen(encoder): half_weights(encoder, half)
+            if not is_frozen(encoder): continue
+            half_weights(encoder, half)
+            within = torch.autocast(next(encoder.parameters()).device.type, half)
+            encoder.forward = convert_outputs_to_fp32(within(encoder.forward))  # also where nobody else casts
     if recomputing:
         for part in (model.predictor, *encoders):
             for name, blocks in part.named_modules():

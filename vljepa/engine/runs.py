@@ -98,6 +98,9 @@ def differing(a, b):
 
 def check_settings(run, model, training):
     "ValueError where the folder holds a run with other settings, but for those that may change."
+    if not isinstance(training, TrainConfig):
+        raise TypeError(f"a run is set up by a TrainConfig, not by a {type(training).__name__}: for batches of your own "
+                        "use Learner(model, batches, mask)")
     if (run/"config.json").exists() and differing(read_config(run), (model, training)):
         raise ValueError(f"{run} holds a run with other settings; name another folder, or continue it with "
                          "Trainer(run, *read_config(run))")

@@ -33,9 +33,9 @@ from .runs import (
 from .loaders import (
     data_facts, data_marks, find_data, fixed_masks, loader_captions, loader_means, make_loaders, make_mask)
 from .checkpoints import encoder_marks, load_checkpoint, save_checkpoint
-from vljepa.engine.processes import (
-    Seen, StopSignal, explained, make_accelerator, mean_loss, save_memory, shared_out, together,
-    told_to_all, vanished)
+from .processes import (
+    Seen, StopSignal, explained, make_accelerator, mean_loss, pick_precision, save_memory, shared_out,
+    together, told_to_all, vanished)
 from .viz import plot_examples
 from .callbacks import SkipBroken
 from .report import write_report
@@ -73,7 +73,7 @@ class Trainer(Learner):
                                views, [Views(self.bank, by_position)])
         self.position, self.captions = positions(val.dataset), loader_captions(val)
         self.sampler, self.means = train.sampler, loader_means(model, train)
-        self.half = dict(bf16=torch.bfloat16, fp16=torch.float16).get(acc.mixed_precision)
+        self.half = dict(bf16=torch.bfloat16, fp16=torch.float16).get(pick_precision(c, accelerator))
         sharded = acc.distributed_type == DistributedType.FSDP  # whose units want weights of one precision
         save_memory(model, None if sharded else self.half, c.recompute)
         optimizer = torch.optim.AdamW(param_groups(model, c.weight_decay), c.lr, (.9, .98), fused=True)
@@ -105,7 +105,7 @@ class Trainer(Learner):
         return self.fixed(self.fixed_numbers(batch.image_ids)[:, epoch % c.masks])
 
     def _autocast(self):
-        "The run's precision, for what is not asked through the wrapped model."
+        "The run's precision, whatever else this process computes in."
         return torch.autocast(self.accelerator.device.type, self.half, enabled=self.half is not None)
 
     def _broken(self):
@@ -133,7 +133,8 @@ def train_step(self:Trainer,
         batch, mask = batches[i], self._draw_mask(batches[i], i).to(acc.device)
         weight = len(batch) * len(sizes) / images  # images count the same; processes average gradients
         with acc.no_sync(self.wrapped) if i != readable[-1] else nullcontext():
-            loss = self.loss(*self.wrapped(batch, mask)) * weight
+            with self._autocast(): outputs = self.wrapped(batch, mask)
+            loss = self.loss(*(latents.float() for latents in outputs)) * weight
             acc.backward(loss)
         losses.append(loss.detach())
     if readable:
