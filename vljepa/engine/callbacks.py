@@ -19,18 +19,13 @@ from .processes import Seen, StopSignal, mean_loss
 
 # %% ../../nbs/engine/E14_callbacks.ipynb #n14b
 class Checkpoints(Callback):
-    "Save what trains: the newest few, and the best; put it behind what measures."
-    def __init__(self,
-        folder: Path | str,  # Where checkpoints are; each is whole or not there
-        every: int = 50,  # Steps between them
-        keep: int = 1,  # How many of the newest stay
-        best: str = "",  # Column of the row, such as "right", whose highest value is kept as `folder/best`
-    ):
-        self.folder, self.every, self.keep, self.best, self.highest = Path(folder), every, keep, best, -math.inf
+    """Save what trains `every` so many steps; the newest `keep` stay, and as `folder/best` that with the
+    highest value in a column of the row. Put it behind what measures."""
+    def __init__(self, folder: Path | str, every: int = 50, keep: int = 1, best: str = ""):  # such as "right"
+        self.folder, self.every, self.keep = Path(folder), every, keep
+        self.best, self.highest = best, -math.inf
 
-    def resume(self,
-        learner: Learner,  # Receives weights, state of the optimiser and step
-    ) -> Learner:  # The same
+    def resume(self, learner: Learner) -> Learner:  # the same, with weights, optimiser and step of then
         "Go on from the newest checkpoint, where there is one."
         state = load_checkpoint(self.folder, learner.model, learner.optimizer)
         learner.step, self.highest = state["step"], state.get("highest", -math.inf)
@@ -43,21 +38,14 @@ class Checkpoints(Callback):
             self.save(learner, name="best")
         if learner.step % self.every == 0 or learner.step == learner.steps: self.save(learner, self.keep)
 
-    def save(self,
-        learner: Learner,  # Whose model and optimiser are saved
-        keep: int = 1,  # How many of the newest stay
-        name: str = "",  # Another name than the step's
-    ):
-        "Save now."
+    def save(self, learner: Learner, keep: int = 1, name: str = ""):  # whose weights to save
+        "Save now; `keep` of the newest stay, and a name takes the place of the step's."
         state = dict(step=learner.step, highest=self.highest)
         save_checkpoint(self.folder, learner.model, learner.optimizer, None, state, keep, name)
 
 class WriteCSV(Callback):
     "Write rows to a file, with the mean loss of the steps between them; rows of an earlier life go on."
-    def __init__(self,
-        path: Path | str,  # The CSV file
-        every: int = 10,  # Steps between rows; evaluations are always written
-    ):
+    def __init__(self, path: Path | str, every: int = 10):  # the file; steps between rows, evaluations apart
         self.path, self.every, self.seen = Path(path), every, []
 
     def before(self, learner):
@@ -73,19 +61,17 @@ class WriteCSV(Callback):
 
 class Track(Callback):
     "Log rows to the trackers of an `Accelerator` that was made with `log_with`."
-    def __init__(self,
-        accelerator: Accelerator,  # Its trackers are ready: `init_trackers` was called
-    ):
+    def __init__(self, accelerator: Accelerator):  # its trackers are ready: `init_trackers` was called
         self.accelerator = accelerator
+
     def after_step(self, learner):
         self.accelerator.log({name: float(value) for name, value in learner.row.items()}, step=learner.step)
 
 class Alarms(Callback):
     "Say so when the meters of an evaluation tell of a collapse; the first share of the steps is given time."
-    def __init__(self,
-        share: float = .1,  # Of the steps
-    ):
+    def __init__(self, share: float = .1):  # of the steps
         self.share = share
+
     def after_step(self, learner):
         if "std" not in learner.row or learner.step <= self.share * learner.steps: return
         found = collapse_alarms(*({m: learner.row[f"{part}{m}"] for m in METERS} for part in ("", "target ")))
@@ -93,10 +79,9 @@ class Alarms(Callback):
 
 class StopOnSignal(Callback):
     "Let Ctrl-C and SIGTERM end a step first, then save and stop; put it behind the other callbacks."
-    def __init__(self,
-        checkpoints: Checkpoints,  # Saves
-    ):
+    def __init__(self, checkpoints: Checkpoints):  # what saves
         self.checkpoints, self.stop = checkpoints, StopSignal()
+
     def before(self, learner): self.stop.__enter__()
     def after_step(self, learner):
         if reason := self.stop.reason(learner.step):
@@ -106,18 +91,16 @@ class StopOnSignal(Callback):
 
 class SkipBroken(Callback):
     "Say once which images cannot be read, and stop when so many in a row are gone that it cannot be chance."
-    def __init__(self,
-        most: int = 64,  # Images in a row
-    ):
+    def __init__(self, most: int = 64):  # images in a row
         self.most, self.broken, self.row = most, set(), 0
+
     def after_step(self, learner):
         self.note(path for batch in learner.given for path in batch.broken)
         lost = sum(len(batch.broken) for batch in learner.given)
         self.row = 0 if any(map(len, learner.given)) else self.row + lost
         if self.row >= self.most: raise FileNotFoundError(f"none of the last {self.row} images could be read")
-    def note(self,
-        paths: Iterable[str],  # Files that could not be read
-    ):
+
+    def note(self, paths: Iterable[str]):  # files that could not be read
         "Say it of those that are new."
         new = sorted(set(paths) - self.broken)
         for path in new: tqdm.write(f"skipped an image that cannot be read: {path}")

@@ -49,10 +49,25 @@ def vljepa_data(
         print(f"{root}: {name} has {len(data):,} images with {sum(map(len, data.captions)):,} captions")
 
 # %% ../../nbs/engine/E17_cli.ipynb #c088
-def _add_settings(parser):
-    "Every field of `VLJEPAConfig` and `TrainConfig` is an option, and its comment the help."
-    for cls, presets in ((VLJEPAConfig, PRESETS), (TrainConfig, TRAIN_PRESETS)):
-        group, notes = parser.add_argument_group("model" if cls is VLJEPAConfig else "training"), docments(cls)
+def make_parser():
+    "Of `vljepa_train`; every field of the two configurations is an option, and its comment the help."
+    parser = argparse.ArgumentParser("vljepa_train", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Train a vision-language JEPA and write a run folder with report.md, results.json and a "
+                    "checkpoint.",
+        epilog="examples:\n  vljepa_train                            a few minutes on a laptop, no download\n"
+               "  vljepa_train --resume                   go on with the newest unfinished run\n"
+               "  vljepa_train --resume --run RUN --steps 600   train a finished run on\n"
+               "  vljepa_data coco coco\n"
+               "  vljepa_train --preset coco              MS COCO val2017, from the folder coco, on one GPU")
+    add, changes = parser.add_argument, ", ".join("--" + name.replace("_", "-") for name in MAY_CHANGE)
+    add("--preset", choices=PRESETS, help="setting that the options below change (default: tiny)")
+    add("--run", type=Path, help="run folder (default: runs/PRESET-DATE-TIME)")
+    add("--resume", action="store_true", help="continue the newest unfinished run in runs/ (or --run), or "
+        f"start one where there is none; may change {changes}")
+    add("--changed-data", action="store_true",
+        help="go on although pictures or captions have changed since the run began")
+    for title, cls, presets in (("model", VLJEPAConfig, PRESETS), ("training", TrainConfig, TRAIN_PRESETS)):
+        group, notes = parser.add_argument_group(title), docments(cls)
         for f in fields(cls):
             defaults = {name: getattr(p, f.name) for name, p in presets.items()}
             same = len(set(defaults.values())) == 1
@@ -62,38 +77,17 @@ def _add_settings(parser):
             note = (notes[f.name] or "").replace("%", "%%")  # none for a class that was typed into a notebook
             group.add_argument("--" + f.name.replace("_", "-"), default=argparse.SUPPRESS, **kind,
                                help=note if shown == "" else f"{note} (default: {shown})")
-
-def make_parser():
-    "Of `vljepa_train`."
-    parser = argparse.ArgumentParser("vljepa_train", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Train a vision-language JEPA and write a run folder with report.md, results.json and a checkpoint.",
-        epilog="examples:\n  vljepa_train                            a few minutes on a laptop, no download\n"
-               "  vljepa_train --resume                   go on with the newest unfinished run\n"
-               "  vljepa_train --resume --run RUN --steps 600   train a finished run on\n"
-               "  vljepa_data coco coco\n"
-               "  vljepa_train --preset coco              MS COCO val2017, from the folder coco, on one GPU")
-    parser.add_argument("--preset", choices=PRESETS, help="setting that the options below change (default: tiny)")
-    parser.add_argument("--run", type=Path, help="run folder (default: runs/PRESET-DATE-TIME)")
-    parser.add_argument("--resume", action="store_true",
-                        help="continue the newest unfinished run in runs/ (or --run), or start one where there is none; "
-                             f"may change {', '.join('--' + name.replace('_', '-') for name in MAY_CHANGE)}")
-    parser.add_argument("--changed-data", action="store_true",
-                        help="go on although pictures or captions have changed since the run began")
-    _add_settings(parser)
     return parser
-
-# %% ../../nbs/engine/E17_cli.ipynb #c091
-def _newest_unfinished(runs):
-    "The newest run folder without results.json: the one that `--resume` continues; None where there is none."
-    found = [p for p in runs.glob("*/metrics.csv") if not (p.parent/"results.json").exists()]
-    return max(found, key=lambda p: p.stat().st_mtime).parent if found else None
 
 def resolve_run(args, runs=Path("runs")):
     "The run folder and its two configurations: a new run, or one that goes on."
     given = {k: v for k, v in vars(args).items() if k not in ("preset", "run", "resume", "changed_data")}
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not args.run:
         raise ValueError("several processes need to know one run folder: name it with --run")
-    run, preset = args.run or (_newest_unfinished(runs) if args.resume else None), args.preset or "tiny"
+    run, preset = args.run, args.preset or "tiny"
+    if args.resume and not run:  # the newest that has not finished
+        begun = [p for p in runs.glob("*/metrics.csv") if not (p.parent/"results.json").exists()]
+        if begun: run = max(begun, key=lambda p: p.stat().st_mtime).parent
     if not run or not (run/"config.json").exists():
         only = lambda config: replace(config, **{k: v for k, v in given.items() if hasattr(config, k)})
         new = run or new_folder(runs/f"{preset}-{time.strftime('%Y%m%d-%H%M%S')}")
@@ -104,15 +98,13 @@ def resolve_run(args, runs=Path("runs")):
     asked = (asdict(PRESETS[preset]) | asdict(TRAIN_PRESETS[preset]) if args.preset else {}) | given
     for name, value in asked.items():
         if name not in MAY_CHANGE and (had := (asdict(model) | asdict(training))[name]) != value:
-            raise ValueError(f"{run} was started with {name}={had!r}, and --resume keeps a run's settings; leave out "
-                             f"what asks for {value!r}, or start a new run")
+            raise ValueError(f"{run} was started with {name}={had!r}, and --resume keeps a run's settings; "
+                             f"leave out what asks for {value!r}, or start a new run")
     return run, model, replace(training, **{k: v for k, v in given.items() if k in MAY_CHANGE})
 
 # %% ../../nbs/engine/E17_cli.ipynb #c093
 @friendly_errors
-def vljepa_train(
-    argv: list[str] | None = None,  # Command line; None takes the process's own
-):
+def vljepa_train(argv: list[str] | None = None):  # command line; None takes the process's own
     "Train a vision-language JEPA: `vljepa_train --help`."
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else tokenizers warn when workers fork
     args = make_parser().parse_args(argv)
@@ -129,5 +121,4 @@ def vljepa_train(
         say(f"{len(trainer.train.dataset):,} training and {len(trainer.val.dataset):,} held-out images; "
             f"{count_trained(trainer.model):,} trained parameters; {trainer.accelerator.device}")
         say(format_facts(trainer.told()))
-        table = trainer.fit()
-        say(f"\n{format_table(table)}\n\nreport: {run/'report.md'}")
+        say(f"\n{format_table(trainer.fit())}\n\nreport: {run/'report.md'}")

@@ -32,27 +32,27 @@ def _table(head, rows):
 
 def format_examination(examination):
     "Table, gains, meters and what was found, as Markdown."
-    e, table, found = examination, summarize(examination.scores, ALL_BASELINES), diagnose(examination)
+    e, table = examination, summarize(examination.scores, ALL_BASELINES)
     best = max(ALL_BASELINES, key=lambda b: table[b]["cosine"])
-    own = table["right" if "right" in table else "without text"]
-    beats = "It beats" if own["skill"] > 0 else "It does not beat (yet)"
+    own = table["right" if "right" in table else "without text"]["skill"]
     gains = [f"- right minus {kind}: {gain:+.3f} (95% from {low:+.3f} to {high:+.3f})"
              for kind, (gain, low, high) in caption_gain(e.scores).items()]
     head = [("latents", -10), *((name, 12) for name in e.meters["target"])]
     rows = [[part, *(f"{values[name]:.3f}" for name, _ in head[1:])] for part, values in e.meters.items()]
-    verdict = [f"- **{name}**: {sentence}" for name, sentence in found.items()] or ["- no fault found"]
+    verdict = [f"- **{name}**: {sentence}" for name, sentence in diagnose(e).items()] or ["- no fault found"]
     return "\n\n".join([
-        format_table(table, ALL_BASELINES), f"{beats} the best baseline ({best}): skill {own['skill']:+.3f}.",
+        format_table(table, ALL_BASELINES),
+        f"It {'beats' if own > 0 else 'does not beat (yet)'} the best baseline ({best}): skill {own:+.3f}.",
         "What the caption adds to the skill:\n\n" + "\n".join(gains) if gains else "It reads no captions.",
         _table(head, rows), f"Leak of hidden pixels into the context: {e.leak:.4f}",
         "What the meters recognise:\n\n" + "\n".join(verdict)])
 
 def format_retrieval(retrieval):
     "Recalls and median ranks of both directions, as a Markdown table."
-    names = ("recall@1", "recall@5", "recall@10", "median rank")
-    show = lambda s: [f"{s[n]:.{1 if n == 'median rank' else 3}f}" for n in names]
-    return _table([("through", -32), ("direction", -16), *((n, len(n)) for n in names)],
-                  [[way, to, *show(s)] for way, both in retrieval.items() for to, s in both.items()])
+    digits = {"recall@1": 3, "recall@5": 3, "recall@10": 3, "median rank": 1}
+    return _table([("through", -32), ("direction", -16), *((name, len(name)) for name in digits)],
+                  [[way, to, *(f"{s[name]:.{k}f}" for name, k in digits.items())]
+                   for way, both in retrieval.items() for to, s in both.items()])
 
 def format_probe(result):
     "The tables, and what they are tables of, as Markdown."
@@ -63,18 +63,17 @@ def format_probe(result):
     head = [("the probe reads", -28), ("linear", 6), ("95%", -14), ("behind", 6), ("95%", -16), ("k-NN ", 5),
             ("attentive", 9)]
     for name, table in r["labels"].items():
-        judged, few = sum(p > 0 for p in r["positives"][name]), r["labelled_test_images"] < 300
-        parts.append(f"**Which classes are {name}?** Mean average precision over {judged} of "
-                     f"{len(r['classes'])} classes, probes fitted on {r['labelled_train_images']} images, "
-                     f"measured on {r['labelled_test_images']} others."
-                     + " These are few: the intervals are wide." * few)
-        parts.append(_table(head, [cells(row, s) for row, s in table.items()]))
+        few = " These are few: the intervals are wide." if r["labelled_test_images"] < 300 else ""
+        judged = sum(p > 0 for p in r["positives"][name])
+        parts += [f"**Which classes are {name}?** Mean average precision over {judged} of "
+                  f"{len(r['classes'])} classes, probes fitted on {r['labelled_train_images']} images, "
+                  f"measured on {r['labelled_test_images']} others.{few}",
+                  _table(head, [cells(row, s) for row, s in table.items()])]
+    unknown = r["labels"] and sum(r[f"{k}_images"] - r[f"labelled_{k}_images"] for k in ("train", "test"))
     if not r["labels"]: parts.append("These images have no labels, so there is nothing to classify.")
-    else:
-        unknown = sum(r[f"{part}_images"] - r[f"labelled_{part}_images"] for part in ("train", "test"))
-        if unknown: parts.append(f"{unknown} images without any label count as unknown and are left out.")
-        if len(r["labels"]) < 2:
-            parts.append("The labels do not say where objects are: nothing is asked about the hidden part.")
+    if unknown: parts.append(f"{unknown} images without any label count as unknown and are left out.")
+    if len(r["labels"]) == 1:
+        parts.append("The labels do not say where objects are: nothing is asked about the hidden part.")
     if r["retrieval"]:
         parts += [f"**Retrieval** among {r['test_images']} held-out images, one caption of each.",
                   format_retrieval(r["retrieval"])]
@@ -112,9 +111,8 @@ def _extend_report(path, text):
     first, last = "<!-- probe -->", "<!-- /probe -->"
     old = path.read_text(encoding="utf-8") if path.exists() else f"# {path.parent.name}\n"
     before, _, rest = old.partition(first)
-    after = rest.partition(last)[2].strip()
-    blocks = [before.rstrip(), first, text, last, *([after] if after else [])]
-    write_whole(path, lambda partial: partial.write_text("\n\n".join(blocks) + "\n", encoding="utf-8"))
+    new = "\n\n".join([before.rstrip(), first, text, last, rest.partition(last)[2].strip()]).rstrip() + "\n"
+    write_whole(path, lambda partial: partial.write_text(new, encoding="utf-8"))
 
 def probe_folder(
     run: str | Path,  # run folder, from vljepa_train
@@ -132,15 +130,13 @@ def probe_folder(
     config = replace(read_config(run)[1], **changes)
     folder, splits = find_data(config)/"annotations", (config.train_split, config.val_split)
     objects = all((folder/f"instances_{split}.json").is_file() for split in splits)
-    from_keys = tuple(labels.split(",")) if labels and not labels.endswith(".csv") else ()
-    keys = from_keys or (("category",) if objects and not labels else ())
+    keys = () if labels.endswith(".csv") else tuple(labels.split(",")) if labels else ("category",) * objects
     opened = open_run(run, labels=keys or None, device=device, **changes)
     if labels and not keys:
         for part in (opened.train.dataset.dataset, opened.val.dataset.dataset):
             part.labels, part.classes = read_labels(labels, part)
-    instances = [read_coco(folder/f"instances_{splits[1]}.json")] if objects else []
-    nouns = noun_pattern(label_names(instances, "category")) if objects else None
-    result, seen = probe_run(opened, keys, images, seed), examine_run(opened, nouns)
+    names = objects and label_names([read_coco(folder/f"instances_{splits[1]}.json")], "category")
+    result, seen = probe_run(opened, keys, images, seed), examine_run(opened, names and noun_pattern(names))
     result["diagnostics"] = dict(table=summarize(seen.scores, ALL_BASELINES), gains=caption_gain(seen.scores),
                                  meters=seen.meters, leak=seen.leak, found=diagnose(seen))
     text = f"## Examined\n\n{format_examination(seen)}\n\n## Probed\n\n{format_probe(result)}"
@@ -148,27 +144,22 @@ def probe_folder(
     for name, (figure, _) in pictures.items(): save_figure(figure, run/name)
     if result["labels"]: _write_classes(run/"probe_classes.csv", result)
     result |= dict(seconds=round(time.time() - start, 1), provenance=provenance())
-    shown = "\n\n".join(f"![{title}]({name})" for name, (_, title) in pictures.items())
+    shown = [f"![{title}]({name})" for name, (_, title) in pictures.items()]
     measured = f"Measured in {result['seconds']} s with seed {seed}."
-    _extend_report(run/"report.md", f"{text}\n\n{shown}\n\n{measured}")
+    _extend_report(run/"report.md", "\n\n".join([text, *shown, measured]))
     write_json(run/"probe.json", result)
     return text
 
-# %% ../../nbs/engine/E19_probe_report.ipynb #c027
 @friendly_errors
-def vljepa_probe(
-    argv: list[str] | None = None,  # Command line; None takes the process's own
-):
+def vljepa_probe(argv: list[str] | None = None):  # command line; None takes the process's own
     "Probe a trained run: `vljepa_probe --help`."
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else tokenizers warn when workers fork
     parser = argparse.ArgumentParser("vljepa_probe", description=probe_folder.__doc__)
-    for name, p in inspect.signature(probe_folder).parameters.items():
-        note = docments(probe_folder)[name]
-        if p.default is p.empty:
-            parser.add_argument(name, help=note)
-            continue
-        shown = "" if p.default == "" else f" (default: {p.default})"
+    notes, options = docments(probe_folder), inspect.signature(probe_folder).parameters.values()
+    parser.add_argument("run", help=notes["run"])
+    for name, default in [(p.name, p.default) for p in options][1:]:
+        note = notes[name] + (f" (default: {default})" if default != "" else "")
         option = "--" + name.replace("_", "-")
-        parser.add_argument(option, type=type(p.default), default=p.default, metavar="X", help=note + shown)
+        parser.add_argument(option, type=type(default), default=default, metavar="X", help=note)
     args = parser.parse_args(argv)
     print(f"{probe_folder(**vars(args))}\n\nreport: {Path(args.run)/'report.md'}")

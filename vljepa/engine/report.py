@@ -14,21 +14,19 @@ from .runs import read_metrics
 from .viz import save_figure
 
 # %% ../../nbs/engine/E15_report.ipynb #c065
-def plot_run(
-    run: Path,  # Run folder with metrics.csv
-) -> plt.Figure:  # Left: cosine on held-out images by step. Right: meters as a share of the targets'
+def plot_run(run: Path) -> plt.Figure:  # of metrics.csv; left cosines, right meters as shares of targets'
     "The learning curve with the baselines that it must rise above, and whether the predictions differ."
     rows = [r for r in read_metrics(Path(run)/"metrics.csv") if r[BASELINES[0]]]
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 4), width_ratios=(2, 1), layout="constrained")
-    styles = dict(zip((*CAPTIONS, "without text"),
-                      (("#009E73", "o"), ("#CC79A7", "s"), ("#0072B2", "^"), ("#009E73", "o"))))
-    for name, (color, marker) in styles.items():
+    colors = ("#009E73", "#CC79A7", "#0072B2", "#009E73")
+    for name, color, marker in zip((*CAPTIONS, "without text"), colors, "os^o"):
         points = [(int(r["step"]), float(r[name])) for r in rows if r[name]]
         if points: left.plot(*zip(*points), color=color, marker=marker, ms=4, label=f"predictor, {name}")
     for name, dash in zip(BASELINES, (":", "-.", "--", (0, (1, 1)))):
         if rows: left.axhline(float(rows[-1][name]), color="#666666", ls=dash, lw=1.2, label=name)
     for name, color, marker in zip(METERS, ("#0072B2", "#E69F00", "#009E73"), "o^s"):
-        points = [(int(r["step"]), float(r[name]) / max(float(r[f"target {name}"]), 1e-9)) for r in rows if r[name]]
+        share = lambda r: float(r[name]) / max(float(r[f"target {name}"]), 1e-9)
+        points = [(int(r["step"]), share(r)) for r in rows if r[name]]
         if points: right.plot(*zip(*points), color=color, marker=marker, ms=4, label=name)
     right.axhline(1, color="#666666", ls=":", lw=1.2, label="as the targets")
     left.set(xlabel="optimiser step", ylabel="mean cosine, held-out images")
@@ -39,48 +37,46 @@ def plot_run(
     return fig
 
 # %% ../../nbs/engine/E15_report.ipynb #c069
-def format_meters(meters):
-    "What the meters of predictions and targets say, in one or two sentences."
-    alarms = list(collapse_alarms(**meters).values())
-    facts = "; ".join(f"{n} {meters['prediction'][n]:.2f} (targets {meters['target'][n]:.2f})" for n in METERS)
-    return (f"It looks like it: {alarms[0]}. " if alarms else "No sign of it. ") + f"Of the predictions {facts}."
-
 def format_facts(result):
     "What was really hidden, and what is odd about the data, in sentences."
-    masks, d = result["masks"], result["data"]
-    repeated = d["training_rows"] - d["training_pictures"]
-    told = [f"Masks hide {masks['hidden']:.1%} of the patches, show {masks['visible']:.1%}, and leave out "
-            f"{masks['neither']:.1%}."]
-    if repeated: told.append(f"The {d['training_rows']:,} training rows show {d['training_pictures']:,} different "
-                             "pictures; none of them is held out, and each held-out picture is asked once.")
-    if d["captions_cut"]: told.append(f"{d['captions_cut']:,} of {d['captions']:,} captions are longer than "
-                                      f"{d['max_tokens']} tokens and were cut.")
-    if broken := result["broken_images"]:
-        told.append(f"{len(broken):,} images could not be read, such as " + "; ".join(broken[:3]) + ".")
-    if d["without_other_caption"]:
-        told.append(f"For {d['without_other_caption']:,} of {d['held_out_pictures']:,} held-out images no other caption "
-                    "was found: their shuffled caption is their own.")
-    return " ".join(told)
+    m, d, broken = result["masks"], result["data"], result["broken_images"]
+    told = [(True, f"Masks hide {m['hidden']:.1%} of the patches, show {m['visible']:.1%}, and leave out "
+                   f"{m['neither']:.1%}."),
+        (d["training_rows"] != d["training_pictures"],
+         f"The {d['training_rows']:,} training rows show {d['training_pictures']:,} different pictures; none "
+         "of them is held out, and each held-out picture is asked once."),
+        (d["captions_cut"], f"{d['captions_cut']:,} of {d['captions']:,} captions are longer than "
+                            f"{d['max_tokens']} tokens and were cut."),
+        (broken, f"{len(broken):,} images could not be read, such as {'; '.join(broken[:3])}."),
+        (d["without_other_caption"],
+         f"For {d['without_other_caption']:,} of {d['held_out_pictures']:,} held-out images no other caption "
+         "was found: their shuffled caption is their own.")]
+    return " ".join(sentence for holds, sentence in told if holds)
 
 def format_report(run, result):
     "What results.json holds as Markdown, with the pictures of the run folder."
-    table, gain = result["table"], ""
+    table, meters, gain = result["table"], result["meters"], []
     if "right" in table:
         by = {k: table["right"]["skill"] - table[k]["skill"] for k in ("shuffled", "empty")}
-        gain = ("**Does it use the caption?** Skill with the right caption minus skill with a shuffled one: "
-                f"{by['shuffled']:+.3f}; minus skill with an empty one: {by['empty']:+.3f}.\n\n")
+        gain = ["**Does it use the caption?** Skill with the right caption minus skill with a shuffled one: "
+                f"{by['shuffled']:+.3f}; minus skill with an empty one: {by['empty']:+.3f}."]
     best = max(BASELINES, key=lambda b: table[b]["cosine"])
-    score = table.get("right") or table["without text"]
-    return (f"# {Path(run).name}\n\n**Is it learning?** On {result['held_out']} held-out images the prediction has cosine "
-            f"{score['cosine']:.3f} with the target; the best baseline ({best}) has {table[best]['cosine']:.3f}: "
-            f"skill {score['skill']:+.3f}.\n\n**Is it collapsing?** {format_meters(result['meters'])}\n\n"
-            f"{gain}{format_table(table)}\n\n{format_facts(result)}\n\n"
-            "![Left: cosine on held-out images by optimiser step, with the baselines as lines. Right: std, within and "
-            "rankme of the predictions as a share of the targets' values](curve.png)\n\n"
-            "![Images, their visible parts, and the cosine of each hidden patch's prediction](examples.png)\n\n"
-            f"{result['steps']} steps in {result['seconds']} s, {result['trained_parameters']:,} trained parameters, "
-            f"seed {result['seed']}.\n\n"
-            + "\n".join(f"- {k}: {v}" for k, v in result["provenance"].items()) + "\n")
+    score, alarms = table.get("right") or table["without text"], [*collapse_alarms(**meters).values()]
+    facts = (f"{n} {meters['prediction'][n]:.2f} (targets {meters['target'][n]:.2f})" for n in METERS)
+    return "\n\n".join([
+        f"# {Path(run).name}",
+        f"**Is it learning?** On {result['held_out']} held-out images the prediction has cosine "
+        f"{score['cosine']:.3f} with the target; the best baseline ({best}) has {table[best]['cosine']:.3f}: "
+        f"skill {score['skill']:+.3f}.",
+        f"**Is it collapsing?** {f'It looks like it: {alarms[0]}' if alarms else 'No sign of it'}. "
+        f"Of the predictions {'; '.join(facts)}.",
+        *gain, format_table(table), format_facts(result),
+        "![Left: cosine on held-out images by optimiser step, with the baselines as lines. Right: std, "
+        "within and rankme of the predictions as a share of the targets' values](curve.png)",
+        "![Images, their visible parts, and the cosine of each hidden patch's prediction](examples.png)",
+        f"{result['steps']} steps in {result['seconds']} s, {result['trained_parameters']:,} trained "
+        f"parameters, seed {result['seed']}.",
+        "\n".join(f"- {k}: {v}" for k, v in result["provenance"].items())]) + "\n"
 
 def write_report(run, result, examples):
     "Pictures, report.md and, last, results.json."

@@ -6,12 +6,12 @@
 __all__ = ['ablate', 'vljepa_ablate']
 
 # %% ../../nbs/engine/E21_sweep.ipynb #c003
-import argparse, csv, itertools, json, multiprocessing, os, threading
+import argparse, csv, io, itertools, json, multiprocessing, os, threading
+from collections import namedtuple
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import fields
 from pathlib import Path
-from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -29,12 +29,8 @@ from .studies import (
     STUDIES, STUDY_SETTINGS, measure_banks, measure_run, run_name, variant_configs)
 
 # %% ../../nbs/engine/E21_sweep.ipynb #c029
-class _Job(NamedTuple):
-    "One run of a study, or of several that share it: its folder, configurations, and whether for all banks."
-    run: Path
-    model: VLJEPAConfig
-    training: TrainConfig
-    banks: bool
+# One run of a study, or of several that share it: its folder, configurations, and whether for all banks
+_Job = namedtuple("_Job", "run model training banks")
 
 def _job(folder, study, variant, seed, preset, changes):
     "The run of a variant under a seed."
@@ -44,11 +40,9 @@ def _job(folder, study, variant, seed, preset, changes):
 def study_jobs(studies, folder, seeds=5, preset="tiny", changes=None):
     "Every run that the studies need, once; all variants of a seed before the next seed."
     jobs = {}
-    for seed in range(seeds):
-        for study in studies.values():
-            for variant in study.variants:
-                job = _job(folder, study, variant, seed, preset, changes)
-                jobs[job.run] = job._replace(banks=job.banks or (job.run in jobs and jobs[job.run].banks))
+    for seed, study in itertools.product(range(seeds), studies.values()):
+        for job in (_job(folder, study, variant, seed, preset, changes) for variant in study.variants):
+            jobs[job.run] = job._replace(banks=job.banks or job.run in jobs and jobs[job.run].banks)
     return list(jobs.values())
 
 def _trainer(job):
@@ -68,10 +62,9 @@ def _run_job(job):
         if job.banks: measure_banks(run)
     except FloatingPointError as error: write_json(run/"failed.json", dict(error=str(error)))
 
-# %% ../../nbs/engine/E21_sweep.ipynb #c038
 COLUMNS = ("study", "variant", "seed", "commit", "hardware", "seconds", "hidden", "visible", "neither",
-           "loss", "cosine", "baseline", "skill", "shuffled", "empty", "gain", *METERS, "probe", "skill_all",
-           "error")
+           "loss", "cosine", "baseline", "skill", "shuffled", "empty", "gain", *METERS, "probe",
+           "skill_all", "error")
 
 def _start_worker(threads, order):
     "Ready a process: its share of the cores, its own GPU, and no life after its parent's."
@@ -91,38 +84,35 @@ def _run_jobs(jobs, workers=1):
         return
     spawn = multiprocessing.get_context("spawn")
     quiet = {"TQDM_DISABLE": "1", "MPLBACKEND": "Agg", "TOKENIZERS_PARALLELISM": "false"}
-    before = {name: os.environ[name] for name in quiet if name in os.environ}
+    start = max(1, os.cpu_count() // workers), spawn.Value("i", -1)
+    pool, before = ProcessPoolExecutor(workers, spawn, _start_worker, start), dict(os.environ)
     os.environ.update(quiet)  # inherited by the workers; this process has read its own already
-    threads = max(1, os.cpu_count() // workers)
-    pool = ProcessPoolExecutor(workers, spawn, _start_worker, (threads, spawn.Value("i", -1)))
     try:
         waiting = [pool.submit(_run_job, job) for job in jobs]
         for done in tqdm(as_completed(waiting), desc="runs", total=len(jobs)): done.result()
     finally:
         pool.shutdown(cancel_futures=True)
-        for name in quiet: os.environ.pop(name, None)
+        for name in quiet: os.environ.pop(name)
         os.environ.update(before)
 
 def _learning_curve(job):
     "Steps, samples and skill on the run's own masks, as it was measured during training."
-    points = []
     for r in read_metrics(job.run/"metrics.csv"):
         if not r[BASELINES[0]]: continue
         step, best = int(r["step"]), max(float(r[b]) for b in BASELINES)
-        points.append(dict(step=step, samples=step * job.training.batch_size * job.training.accumulate,
-                           skill=skill(float(r["right"] or r["without text"]), best)))
-    return points
+        yield dict(step=step, samples=step * job.training.batch_size * job.training.accumulate,
+                   skill=skill(float(r["right"] or r["without text"]), best))
 
 def _study_rows(name, study, folder, seeds, preset, changes):
     "What the runs have measured: rows of the table, of mask banks, of learning curves."
     rows, banks, curves = [], [], []
     for variant, seed in itertools.product(study.variants, range(seeds)):
         job = _job(folder, study, variant, seed, preset, changes)
-        key, tested = dict(study=name, variant=variant, seed=seed), {}
+        key = dict(study=name, variant=variant, seed=seed)
         if (job.run/"failed.json").exists():
             rows.append(key | json.loads((job.run/"failed.json").read_text(encoding="utf-8")))
             continue
-        if study.banks: tested = measure_banks(job.run)
+        tested = measure_banks(job.run) if study.banks else {}
         mean = dict(skill_all=sum(t["skill"] for t in tested.values()) / len(tested)) if tested else {}
         rows.append(key | measure_run(job.run) | mean)
         banks += [key | dict(bank=bank) | values for bank, values in tested.items()]
@@ -132,12 +122,10 @@ def _study_rows(name, study, folder, seeds, preset, changes):
 def _write_table(path, rows, columns=None):
     "Write rows, whole or not at all; what a row does not have stays empty."
     short = lambda v: f"{v:.6g}" if isinstance(v, float) else v
-    def write(partial):
-        with open(partial, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns or list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            for row in rows: writer.writerow({k: short(v) for k, v in row.items()})
-    write_whole(path, write)
+    writer = csv.DictWriter(text := io.StringIO(), columns or list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: short(v) for k, v in row.items()} for row in rows)
+    write_whole(path, lambda partial: partial.write_text(text.getvalue(), encoding="utf-8", newline=""))
 
 def plot_matrix(bank_rows, value="skill"):
     "Mean over seeds, for every pair of masks in training (rows) and masks in evaluation (columns)."
@@ -161,28 +149,23 @@ def _write_study(name, study, out, rows, banks, curves):
     _write_table(out/f"{name}.csv", rows, COLUMNS)
     _write_table(out/f"{name}_curves.csv", curves, ("study", "variant", "seed", "step", "samples", "skill"))
     rows = read_table(out/f"{name}.csv")  # what the report says is what the file says
-    intervals = plot_intervals(rows, study).figure, "Each seed a ring, means with their 95% intervals"
-    learning = plot_curves(curves).figure, "Learning curves"
-    pictures = {f"{name}.png": intervals, f"{name}_curves.png": learning}
+    pictures = [("", plot_intervals(rows, study).figure, "Each seed a ring, means with their 95% intervals"),
+                ("_curves", plot_curves(curves).figure, "Learning curves")]
     if banks:
         _write_table(out/f"{name}_banks.csv", banks)
-        pictures[f"{name}_banks.png"] = plot_matrix(banks), "Trained on (rows), tested on (columns)"
-    for file, (figure, _) in pictures.items(): save_figure(figure, out/file)
-    shown = "\n\n".join(f"![{title}]({file})" for file, (_, title) in pictures.items())
-    return f"## {study.question}\n\n{finding(rows, study)}\n\n{format_study(rows, study)}\n\n{shown}"
+        pictures.append(("_banks", plot_matrix(banks), "Trained on (rows), tested on (columns)"))
+    for part, figure, _ in pictures: save_figure(figure, out/f"{name}{part}.png")
+    shown = [f"![{title}]({name}{part}.png)" for part, _, title in pictures]
+    return "\n\n".join([f"## {study.question}", finding(rows, study), format_study(rows, study), *shown])
 
 def ablate(
-    names: Sequence[str] = (),  # Of `STUDIES`; all when empty
-    out: Path | str = "runs/ablations",  # Folder for runs, tables, pictures and report.md
-    seeds: int = 5,  # Runs of each variant
-    workers: int = 1,  # Processes that train at the same time
-    preset: str = "tiny",  # Which of `STUDY_SETTINGS`
-    changes: dict | None = None,  # Fields of either configuration that differ for every variant
-    studies: dict[str, Study] = STUDIES,  # Where names are looked up
+    names: Sequence[str] = (), out: Path | str = "runs/ablations",  # all studies; where everything is written
+    seeds: int = 5, workers: int = 1, preset: str = "tiny",  # of each variant; processes; a setting
+    changes: dict | None = None, studies: dict[str, Study] = STUDIES,  # for every variant; what there is
 ) -> str:  # The report, in Markdown
     "Run studies, or what is left of them, and write their tables and report."
-    unknown = [name for name in names if name not in studies]
-    if unknown: raise ValueError(f"there is no study {unknown[0]!r}; choose from {', '.join(studies)}")
+    if unknown := [name for name in names if name not in studies]:
+        raise ValueError(f"there is no study {unknown[0]!r}; choose from {', '.join(studies)}")
     if seeds < 1 or workers < 1:
         raise ValueError(f"seeds and workers must be at least 1, got {seeds} and {workers}")
     chosen, out, changes = {name: studies[name] for name in names or studies}, Path(out), changes or {}
@@ -196,11 +179,10 @@ def ablate(
     if workers > 1 and prepare and prepare.training.cache: _trainer(prepare)  # stores before many ask for it
     _run_jobs(jobs, workers)
     parts = [_write_study(name, s, out, *_study_rows(name, s, *setting)) for name, s in chosen.items()]
-    report = f"# Ablations, preset {preset}, {seeds} seeds\n\n" + "\n\n".join(parts) + "\n"
+    report = "\n\n".join([f"# Ablations, preset {preset}, {seeds} seeds", *parts]) + "\n"
     (out/"report.md").write_text(report, encoding="utf-8")
     return report
 
-# %% ../../nbs/engine/E21_sweep.ipynb #c063
 def _parse_change(text):
     "Name and value of one option --change, of the type of the setting."
     name, equals, value = text.partition("=")
@@ -208,18 +190,14 @@ def _parse_change(text):
     if name not in types or not equals:
         raise ValueError("--change takes NAME=VALUE with a setting of vljepa_train, such as steps=100; "
                          f"got {text!r}")
-    if types[name] is bool:
-        if value.lower() not in ("true", "false"):
-            raise ValueError(f"--change {name} takes true or false, got {value!r}")
-        return name, value.lower() == "true"
-    try: return name, types[name](value)
-    except ValueError:
-        raise ValueError(f"--change {name} takes a {types[name].__name__}, got {value!r}") from None
+    kind = dict(true=True, false=False).__getitem__ if types[name] is bool else types[name]
+    try: return name, kind(value.lower() if types[name] is bool else value)
+    except (KeyError, ValueError):
+        wanted = "true or false" if types[name] is bool else f"a {types[name].__name__}"
+        raise ValueError(f"--change {name} takes {wanted}, got {value!r}") from None
 
 @friendly_errors
-def vljepa_ablate(
-    argv: list[str] | None = None,  # Command line; None takes the process's own
-):
+def vljepa_ablate(argv: list[str] | None = None):  # command line; None takes the process's own
     "Run ablation studies: `vljepa_ablate --help`."
     parser = argparse.ArgumentParser("vljepa_ablate", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Run ablation studies and write tables, pictures and a report. A finished run is never "
