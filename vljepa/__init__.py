@@ -32,8 +32,7 @@ engine.outlines: label_regions read_labels
 engine.hub: load_vision load_text load_model half_weights
 engine.store: fingerprint Array open_arrays
 engine.features: Views by_position store_features
-engine.runs: TRAIN_PRESETS MAY_CHANGE VERSION TrainConfig differing new_folder write_config read_config
- read_metrics provenance
+engine.runs: TRAIN_PRESETS TrainConfig read_config read_metrics provenance
 engine.loaders: find_data make_loaders
 engine.checkpoints: save_checkpoint load_checkpoint Opened open_run
 engine.viz: pixels plot_rows plot_examples plot_skill_maps plot_places plot_words plot_patchwork plot_pca

@@ -62,7 +62,7 @@ def schedule(
 class Callback:
     "What a `Learner` calls around its steps; a subclass fills in what it needs."
     def before(self, learner): "Called once, before the first step."
-    def after_step(self, learner): "Called when `learner.step` steps are done; `learner.row` says how the last one went."
+    def after_step(self, learner): "Called after each step; `learner.row` tells of it."
     def after(self, learner): "Called once, at the end, however it comes."
 
 class Learner:
@@ -70,10 +70,10 @@ class Learner:
     def __init__(self,
         model: nn.Module,  # From batch and mask to predicted and target latents, such as a `VLJEPA`
         batches: Iterable[Batch],  # Gone through again and again
-        mask: Callable[..., Mask],  # From a number of images and `generator=` to what they hide, such as `BlockMask(grid)`
-        loss: Callable[[Tensor, Tensor], Tensor] = cosine_loss,  # From predicted and target latents to a number
+        mask: Callable[..., Mask],  # From number of images and `generator=`, such as `BlockMask(grid)`
+        loss: Callable[[Tensor, Tensor], Tensor] = cosine_loss,  # Of predicted and target latents
         optimizer: torch.optim.Optimizer | None = None,  # None: AdamW; its rates are set by `schedule`
-        schedule: Callable[[int, int], dict] | None = schedule,  # From step and steps to rates; None leaves them alone
+        schedule: Callable[[int, int], dict] | None = schedule,  # From step and steps to rates, or None
         callbacks: Sequence[Callback] = (),  # Called in this order
         steps: int = 300,  # Optimiser steps
         accumulate: int = 1,  # Batches in one step
@@ -81,7 +81,8 @@ class Learner:
         seed: int = 0,  # Of masks and dropout
     ):
         self.model, self.batches, self.mask, self.loss, self.schedule = model, batches, mask, loss, schedule
-        self.callbacks, self.steps, self.accumulate, self.clip, self.seed = callbacks, steps, accumulate, clip, seed
+        self.callbacks, self.steps, self.accumulate = callbacks, steps, accumulate
+        self.clip, self.seed = clip, seed
         self.optimizer = optimizer or torch.optim.AdamW(param_groups(model, .05), betas=(.9, .98), fused=True)
         self.step, self.row, self.given = 0, {}, []
 
@@ -132,7 +133,7 @@ class EMA(Callback):
         learner.model.target.update(learner.row["momentum"])
 
 class Evaluate(Callback):
-    "Measure held-out images before the first step and every so often; `table` and `meters` keep what was found last."
+    "Measure held-out images at first and every so often; `table` and `meters` keep what was found last."
     def __init__(self,
         batches: Iterable[Batch],  # Held-out images, in order
         means: Tensor,  # From `latent_means`, [N, D]
@@ -148,8 +149,9 @@ class Evaluate(Callback):
         bank = self.bank or MaskBank(BlockMask(grid, .6), 64)
         scores, self.meters = evaluate(learner.model.eval(), batches, bank, means, captions, images)
         self.table = summarize(scores)
-        learner.row |= {name: score["cosine"] for name, score in self.table.items()} | self.meters["prediction"]
-        learner.row |= {f"target {name}": value for name, value in self.meters["target"].items()}
+        learner.row |= {name: score["cosine"] for name, score in self.table.items()}
+        told = {f"target {name}": value for name, value in self.meters["target"].items()}
+        learner.row |= self.meters["prediction"] | told
 
     def after_step(self, learner):
         if learner.step % self.every == 0 or learner.step == learner.steps: self.before(learner)
@@ -158,4 +160,4 @@ class Record(Callback):
     "Keep the row of every step, as plain numbers, in `rows`."
     def before(self, learner): self.rows = [dict(step=learner.step) | learner.row]
     def after_step(self, learner):
-        self.rows.append(dict(step=learner.step) | {name: float(value) for name, value in learner.row.items()})
+        self.rows.append(dict(step=learner.step) | {name: float(v) for name, v in learner.row.items()})

@@ -65,7 +65,7 @@ def compare(
     plain, cached = (Trainer(folder/str(cache), model_config, replace(config, cache=cache)) for cache in (False, True))
     bare = Trainer(folder/"bare", model_config, replace(config, cache=True))
     optimizer = torch.optim.AdamW(param_groups(bare.model, config.weight_decay), lr=1e-3, betas=(.9, .98))
-    feeds, times, gaps = [t.batches() for t in (plain, cached, bare)], [], []
+    feeds, times, gaps = [t.endless() for t in (plain, cached, bare)], [], []
     for k in range(steps + 2):  # two to warm up
         tensors = gather(bare, next(feeds[2]))
         bare.step += 1

@@ -100,13 +100,13 @@ def measure(
     # a step of the tiny model first: it loads the code of the libraries, which would count as memory of the step
     small = replace(config, batch_size=2, cache=False, masks=0)
     warm = Trainer(folder/f"warm-{os.getpid()}", PRESETS["tiny"], small)
-    warm.train_step([next(warm.batches()) for _ in range(config.accumulate)])
+    warm.train_step([next(warm.endless()) for _ in range(config.accumulate)])
     del warm
     gc.collect(); ctypes.CDLL(None).malloc_trim(0)
     before = memory("VmRSS")
     trainer = Trainer(folder/f"run-{os.getpid()}", model_config, config)
     if CASES[name][2]: CASES[name][2](trainer.model)
-    feed = trainer.batches()
+    feed = trainer.endless()
     batches = [next(feed) for _ in range(config.accumulate)]
     # BERT's weights are a mapped file: pages that nobody reads are not in memory, and those that were read stay as long as one
     # weight refers to the file, converted or not. In memory of their own they count once, as on a GPU.

@@ -200,13 +200,13 @@ def make_steps(
                 label = f"{kind}, {name}, {precision}"
                 trainers[label] = Trainer(folder/label, replace(model, **fields), replace(base, precision=precision, **change))
     for label, trainer in trainers.items():
-        def prepare(trainer=trainer, feed=trainer.batches()):
+        def prepare(trainer=trainer, feed=trainer.endless()):
             batch = next(feed)
             return lambda: trainer.train_step([batch])
         steps[label] = prepare
         stored = label.startswith("everything")
         if label.startswith("targets") or f", {next(iter(predictors))}, " not in label: continue
-        def bound(bare=Bare(trainer, stored), trainer=trainer, feed=trainer.batches()):
+        def bound(bare=Bare(trainer, stored), trainer=trainer, feed=trainer.endless()):
             batch = next(feed); batch = batch.to(trainer.accelerator.device)
             mask = trainer.draw_mask(batch, 0).to(trainer.accelerator.device)
             with torch.no_grad(): given = bare.inputs(batch, mask) if bare.stored else None
@@ -216,7 +216,7 @@ def make_steps(
     find = lambda kind: copy.deepcopy(next(m for m in plain.model.modules() if isinstance(m, kind)))
     origin = Origin(find(timm.models.VisionTransformer), find(transformers.BertModel)).to(plain.accelerator.device).train()
     origin.vit.eval(); origin.bert.eval(); origin.vit_copy.eval(); origin.bert_copy.eval()
-    def old(feed=plain.batches()):
+    def old(feed=plain.endless()):
         batch = next(feed)
         ids = F.pad(batch.text_ids[:, :32], (0, max(0, 32 - batch.text_ids.shape[1])))
         return lambda: origin.step(batch.images, ids)
@@ -279,7 +279,7 @@ def time_levers(
     repeats: int,  # rounds
 ) -> dict[str, float | str]:  # how many times as fast as without
     "What might make a step faster, each against the step without it."
-    bare, batch = Bare(trainer, True), next(trainer.batches()).to(trainer.accelerator.device)
+    bare, batch = Bare(trainer, True), next(trainer.endless()).to(trainer.accelerator.device)
     mask = trainer.draw_mask(batch, 0).to(trainer.accelerator.device)
     with torch.no_grad(): given = bare.inputs(batch, mask)
     def forward(predictor):

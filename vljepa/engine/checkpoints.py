@@ -31,7 +31,7 @@ from .loaders import find_data, loader_means, make_loaders
 
 # %% ../../nbs/engine/E11_checkpoints.ipynb #n9f00003
 def encoder_marks(model):
-    "Fingerprints of frozen encoders' weights by part, before they are stored or halved; none where the checkpoint has them."
+    "Fingerprints of frozen encoders' weights by part; none where the checkpoint holds these weights."
     def mark(part):
         weights = (fingerprint(w) for n, w in part.named_parameters() if not n.endswith("pos_embed"))
         return fingerprint(sorted(weights))
@@ -54,11 +54,11 @@ def save_checkpoint(
     keep: int = 1,  # How many of the newest stay
     name: str = "",  # Another name than the step's, such as "best"; no other checkpoint is deleted then
 ):
-    "Write `folder/<step>` whole or not at all, then delete older ones; FloatingPointError when a weight is not finite."
+    "Write `folder/<step>` whole or not at all, then delete older ones; FloatingPointError for a bad weight."
     weights = model.trainable_state()
     if not all(t.isfinite().all() for t in weights.values()):
-        raise FloatingPointError(f"the weights are not finite at step {state['step']}; the last checkpoint is kept; "
-                                 "try a smaller --lr")
+        raise FloatingPointError(f"the weights are not finite at step {state['step']}; the last checkpoint "
+                                 "is kept; try a smaller --lr")
     whole = StateDictOptions(full_state_dict=True, cpu_offload=True)
     learned = get_optimizer_state_dict(model, optimizer, options=whole)
     if not PartialState().is_main_process: return  # shards were gathered; one process writes
@@ -68,16 +68,18 @@ def save_checkpoint(
         partial.mkdir(parents=True)
         try:
             save_file(weights, partial/"model.safetensors")
-            torch.save(dict(optimizer=learned, scaler=scaler.state_dict() if scaler else None), partial/"optimizer.pt")
+            learned = dict(optimizer=learned, scaler=scaler.state_dict() if scaler else None)
+            torch.save(learned, partial/"optimizer.pt")
             (partial/"state.json").write_text(json.dumps(state, indent=2), encoding="utf-8")
             for path in (*partial.iterdir(), partial): sync(path)
         except Exception:
             shutil.rmtree(partial, ignore_errors=True)  # a full disk gets its room back
             raise
-        _put(partial, final, [] if name else [p for p in sorted(folder.glob("[0-9]*")) if p != final], keep - 1)
+        others = [] if name else [p for p in sorted(folder.glob("[0-9]*")) if p != final]
+        _put(partial, final, others, keep - 1)
 
 def _put(partial, final, others, keep):
-    "Put a checkpoint into its place, then delete all but `keep` of the others; at every moment there is a whole one."
+    "Put a checkpoint into its place, then delete all but `keep` of the others; a whole one is always there."
     old = final.parent/".old"
     def put_aside(path):
         shutil.rmtree(old, ignore_errors=True)
@@ -88,7 +90,6 @@ def _put(partial, final, others, keep):
     for path in others[:max(0, len(others) - keep)]: put_aside(path)  # what is half deleted has another name
     shutil.rmtree(old, ignore_errors=True)
 
-# %% ../../nbs/engine/E11_checkpoints.ipynb #n9f0003c
 def load_checkpoint(
     folder: Path,  # The run's checkpoint folder
     model: VLJEPA,  # Receives the trained weights
@@ -102,16 +103,18 @@ def load_checkpoint(
     try:
         state = json.loads((found/"state.json").read_text(encoding="utf-8"))
         weights, _ = load_file(found/"model.safetensors"), state["step"]
-        if optimizer is not None: saved |= torch.load(found/"optimizer.pt", weights_only=True, map_location="cpu")
+        if optimizer is not None:
+            saved |= torch.load(found/"optimizer.pt", weights_only=True, map_location="cpu")
     except Exception as error:  # files break in more ways than one can list
         if newest_checkpoint(folder) != found:  # a newer one came
             return load_checkpoint(folder, model, optimizer, scaler, marks)
-        raise ValueError(f"the checkpoint {found} is damaged ({first_line(error)}): delete this folder, and --resume "
-                         "starts from what is left") from error
+        raise ValueError(f"the checkpoint {found} is damaged ({first_line(error)}): delete this folder, and "
+                         "--resume starts from what is left") from error
     _check_marks(state.get("marks", state.get("encoders")), marks, model, found)
     model.load_trainable_state(weights)
     if optimizer is not None:
-        set_optimizer_state_dict(model, optimizer, saved["optimizer"], options=StateDictOptions(full_state_dict=True))
+        whole = StateDictOptions(full_state_dict=True)
+        set_optimizer_state_dict(model, optimizer, saved["optimizer"], options=whole)
         if scaler and saved["scaler"]: scaler.load_state_dict(saved["scaler"])
     return state
 
@@ -120,10 +123,11 @@ def _check_marks(saved, marks, model, found):
     for name, mark in (marks or encoder_marks(model)).items() if saved else ():
         if saved.get(name, mark) == mark: continue
         if name in ("pictures", "captions"):
-            raise ValueError(f"the {name} are not those that this run has learned from until {found} was saved: bring "
-                             "those back, add --changed-data to go on with these, or start a new run")
-        raise ValueError(f"the {name} encoder {getattr(model.config, name)!r} has other weights than when {found} was "
-                         "saved: bring those back, or start a new run")
+            raise ValueError(f"the {name} are not those that this run has learned from until {found} was "
+                             "saved: bring those back, add --changed-data to go on with these, or start "
+                             "a new run")
+        raise ValueError(f"the {name} encoder {getattr(model.config, name)!r} has other weights than when "
+                         f"{found} was saved: bring those back, or start a new run")
 
 # %% ../../nbs/engine/E11_checkpoints.ipynb #c011
 class Opened(NamedTuple):
@@ -143,7 +147,8 @@ class Opened(NamedTuple):
         bank: MaskBank | None = None,  # Other masks
     ) -> Iterator[Look]:  # One for each batch
         "Predictions for the images of a loader, each under the mask of its place."
-        return looks(self.model, loader, bank or self.bank, self.means, captions, images, positions(loader.dataset))
+        place = positions(loader.dataset)
+        return looks(self.model, loader, bank or self.bank, self.means, captions, images, place)
 
 def open_run(
     run: Path | str,  # Run folder with a checkpoint

@@ -23,15 +23,14 @@ from .hub import half_weights
 from .features import StoredVision
 
 # %% ../../nbs/engine/E12_processes.ipynb #c060
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
-
 class StopSignal:
-    "Inside `with`, Ctrl-C and SIGTERM set `asked` instead of breaking a step; or, with `at_once`, end it in one sentence."
+    "Inside `with`, Ctrl-C and SIGTERM only set `asked`; or, with `at_once`, end it all in one sentence."
     def __init__(self, at_once=False): self.at_once = at_once
     def __enter__(self):
         self.asked, self.before = 0, {}
         if threading.current_thread() is threading.main_thread():
-            wanted = [s for s in SIGNALS if signal.getsignal(s) is not signal.SIG_IGN]  # nohup ignores SIGHUP
+            known = [getattr(signal, f"SIG{name}", None) for name in ("INT", "TERM", "HUP", "USR1")]
+            wanted = [s for s in known if s and signal.getsignal(s) is not signal.SIG_IGN]  # as under nohup
             self.before = {s: signal.signal(s, self._ask) for s in wanted}
         return self
     def _ask(self, signum, _):
@@ -46,20 +45,20 @@ class StopSignal:
         if self.asked: return KeyboardInterrupt(f"stopped and saved at step {step}; add --resume to go on")
 
 class Seen(NamedTuple):
-    "A step since the last row of metrics.csv: its number, the ids of its images by forward pass, and its loss."
+    "A step since the last row of metrics.csv: number, ids of its images by forward pass, loss."
     step: int
     ids: list
     loss: Tensor
 
 def mean_loss(seen):
-    "Mean of some losses over all processes; a FloatingPointError with the first step and its images where one is not finite."
+    "Mean of losses over all processes; a FloatingPointError with step and images where one is not finite."
     losses = torch.tensor(gather_object([[float(s.loss) for s in seen]]))  # [processes, n]
     for s, loss in zip(seen, losses.T):
         if loss.isfinite().all(): continue
         ids = sum(gather_object([[i for ids in s.ids for i in ids]]), [])
-        raise FloatingPointError(f"the loss is {loss[~loss.isfinite()][0]:g} at step {s.step}, of the images with the ids "
-                                 f"{', '.join(map(str, ids))}; the last checkpoint is kept; look at these images, try a "
-                                 "smaller --lr, or --precision fp32")
+        raise FloatingPointError(f"the loss is {loss[~loss.isfinite()][0]:g} at step {s.step}, of the "
+                                 f"images with the ids {', '.join(map(str, ids))}; the last checkpoint is "
+                                 "kept; look at these images, try a smaller --lr, or --precision fp32")
     return losses.mean().item()  # nan where no image could be read
 
 # %% ../../nbs/engine/E12_processes.ipynb #n12m
@@ -75,8 +74,7 @@ def together(work):
     if fault := told_to_all(fault): raise fault
 
 def merge(parts):
-    """Cosines by name, latents by part and broken files, in the order of the ids; each once. Of each process come
-    ids [n], cosines [n] by name, first predictions, first targets, broken files."""
+    "Put together what processes have seen (ids, cosines, first latents, broken files): by ids, each once."
     ids, cosines, predictions, targets, broken = zip(*parts)
     def join(tensors):
         seen = [i for own, t in zip(ids, tensors) for i in own[:len(t)]]
@@ -95,11 +93,17 @@ def shared_out(seen, broken):
     scores, spread, broken = merge(gather_object([own]))
     return scores, {part: meters(latents) for part, latents in spread.items()}, broken
 
+def vanished(tried, rows, step, root):
+    "An error when so many images in a row, of so many rows, could not be read that it cannot be chance."
+    if tried < min(64, rows): return
+    return FileNotFoundError(f"none of the last {tried} images could be read, and the run is saved at "
+                             f"step {step}: bring {root} back, and add --resume")
+
 def explained(error, step):
     "An error; for a data-loading process that was killed, one that says so in a sentence."
     if "DataLoader worker" not in str(error) or type(error) is not RuntimeError: return error
-    return OSError(f"a data-loading process was killed, perhaps for lack of memory, and the run is saved at step "
-                   f"{step}: free some memory, or give fewer --workers, and add --resume")
+    return OSError("a data-loading process was killed, perhaps for lack of memory, and the run is saved at "
+                   f"step {step}: free some memory, or give fewer --workers, and add --resume")
 
 # %% ../../nbs/engine/E12_processes.ipynb #ndb3c42b
 def pick_precision(config):
@@ -117,27 +121,29 @@ def _state_conflict(config, precision):
     return "" if used == precision else f"computes in {dict(no='fp32').get(used, used)}"
 
 def make_accelerator(config, run, accelerator=None):
-    "An `Accelerator` for a run, or a user's own, checked; ValueError where it cannot do what the settings ask for."
+    "An `Accelerator` for a run, or a user's own; ValueError where it cannot do what the settings ask for."
     trackers = [t for t in config.track.split(",") if t]
     for name in trackers:
-        if not find_spec(name): raise ValueError(f"--track {name} needs a package that is not here: pip install {name}")
+        if find_spec(name): continue
+        raise ValueError(f"--track {name} needs a package that is not here: pip install {name}")
     precision = pick_precision(config)
     if accelerator is not None and config.precision == "auto": precision = accelerator.mixed_precision
     if conflict := _state_conflict(config, precision):
-        raise ValueError(f"accelerate {conflict} in this process, and the run asks for {dict(no='fp32').get(precision, precision)} "
-                         f"on device {config.device}: ask for the same, or use a new process")
-    patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))  # others wait while one process fills a cache
+        asked = dict(no="fp32").get(precision, precision)
+        raise ValueError(f"accelerate {conflict} in this process, and the run asks for {asked} on device "
+                         f"{config.device}: ask for the same, or use a new process")
+    patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))  # others wait while one fills a cache
     acc = accelerator or Accelerator(
         mixed_precision=precision, cpu=config.device == "cpu", log_with=trackers or None, project_dir=run,
         dataloader_config=DataLoaderConfiguration(split_batches=True), kwargs_handlers=[patience])
     if precision == "fp16" and acc.device.type == "cpu":
-        raise ValueError("--precision fp16 needs a GPU, as its gradients vanish without a scaler: use bf16 or fp32 on a CPU")
+        raise ValueError("--precision fp16 needs a GPU: use bf16 or fp32 on a CPU")
     if acc.num_processes > 1 and not acc.split_batches:
         raise ValueError("batch_size counts the images of all processes: give an Accelerator with "
                          "dataloader_config=DataLoaderConfiguration(split_batches=True)")
     if config.batch_size % acc.num_processes:
-        raise ValueError(f"a batch of {config.batch_size} images cannot be shared by {acc.num_processes} processes: "
-                         f"use a multiple of {acc.num_processes} for --batch-size")
+        raise ValueError(f"a batch of {config.batch_size} images cannot be shared by {acc.num_processes} "
+                         f"processes: use a multiple of {acc.num_processes} for --batch-size")
     return acc
 
 # %% ../../nbs/engine/E12_processes.ipynb #n12c
@@ -146,7 +152,7 @@ def recompute(blocks):
     for block in blocks: block.forward = partial(checkpoint, block.forward, use_reentrant=False)
 
 def save_memory(model, half, recomputing):
-    "Frozen encoders in the precision `half` that autocast gives them anyway; activations recomputed where asked."
+    "Frozen encoders in the precision that autocast gives them anyway; activations recomputed where asked."
     vision = model.vision.encoder if isinstance(model.vision, StoredVision) else model.vision
     encoders = [m for m in (vision, model.text) if m is not None]
     if half and model.config.pretrained:  # else their weights are part of the checkpoint
@@ -154,5 +160,6 @@ def save_memory(model, half, recomputing):
             if is_frozen(encoder): half_weights(encoder, half)
     if recomputing:
         for part in (model.predictor, *encoders):
-            lists = [m for name, m in part.named_modules() if name.split(".")[-1] in ("blocks", "layer", "layers")]
-            for blocks in lists if not is_frozen(part) else []: recompute(blocks)
+            for name, blocks in part.named_modules():
+                listed = name.split(".")[-1] in ("blocks", "layer", "layers")
+                if listed and not is_frozen(part): recompute(blocks)

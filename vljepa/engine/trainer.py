@@ -7,7 +7,7 @@ __all__ = ['Trainer']
 
 # %% ../../nbs/engine/E16_trainer.ipynb #imports01
 import itertools, math, signal, time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -16,9 +16,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, gather_object
 from fastcore.basics import patch
-from torch import Tensor
 from torch.distributed.fsdp import register_fsdp_forward_method
-from torch.distributed.tensor import DTensor
 from tqdm import tqdm
 from ..data import Batch, seeded
 from ..masking import Mask, MaskBank, mask_shares
@@ -37,7 +35,7 @@ from .loaders import (
 from .checkpoints import encoder_marks, load_checkpoint, save_checkpoint
 from vljepa.engine.processes import (
     Seen, StopSignal, explained, make_accelerator, mean_loss, save_memory, shared_out, together,
-    told_to_all)
+    told_to_all, vanished)
 from .viz import plot_examples
 from .callbacks import SkipBroken
 from .report import write_report
@@ -48,9 +46,9 @@ class Trainer(Learner):
     @torch.random.fork_rng(devices=[])  # the caller's random numbers stay as they are
     def __init__(self,
         run: Path | str,  # Run folder; made when absent, continued when it holds a checkpoint
-        model_config: VLJEPAConfig | VLJEPA | None = None,  # Architecture, or a model; the `tiny` preset when absent
+        model_config: VLJEPAConfig | VLJEPA | None = None,  # Architecture, or a model; default: `tiny`
         config: TrainConfig | None = None,  # Everything else; the `tiny` preset when absent
-        changed_data: bool = False,  # Go on although pictures or captions are not those that the run began with
+        changed_data: bool = False,  # Go on although pictures or captions have changed
         accelerator: Accelerator | None = None,  # Your own; one is made when absent
         callbacks: Sequence[Callback] = (),  # Called as by a `Learner`, behind the trainer's own work
     ):
@@ -58,7 +56,7 @@ class Trainer(Learner):
         c, given = self.config, model_config or PRESETS["tiny"]
         check_settings(self.run, given.config if isinstance(given, VLJEPA) else given, c)
         self.accelerator = acc = make_accelerator(c, self.run, accelerator)
-        self.own_accelerator, self.lock, self.seconds, self.skipped = accelerator is None, None, 0., SkipBroken()
+        self.own, self.lock, self.seconds, self.skipped = accelerator is None, None, 0., SkipBroken()
         with acc.main_process_first(): self.root = find_data(c)  # one process writes, the others find
         torch.manual_seed(c.seed)
         model = given if isinstance(given, VLJEPA) else load_model(given)
@@ -66,7 +64,7 @@ class Trainer(Learner):
         masker, grid = make_mask(c, model.vision.grid), model.vision.grid
         self.bank = MaskBank(masker, 64, seed=0)  # the same for every run
         self.fixed, self.fixed_numbers = fixed_masks(c, grid) if c.masks else (None, None)
-        with acc.main_process_first(): train, val = make_loaders(c, model, self.root)  # one reads the pictures first
+        with acc.main_process_first(): train, val = make_loaders(c, model, self.root)  # one reads pictures
         self.facts, self.marks = data_facts(train, val), self.marks | data_marks(train.dataset, val.dataset)
         if c.cache:
             views = [Views(self.fixed, lambda ids, positions: self.fixed_numbers(ids))] if c.masks else []
@@ -75,18 +73,19 @@ class Trainer(Learner):
                                views, [Views(self.bank, by_position)])
         self.position, self.captions = positions(val.dataset), loader_captions(val)
         self.sampler, self.means = train.sampler, loader_means(model, train)
-        self.half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(acc.mixed_precision)
+        self.half = dict(bf16=torch.bfloat16, fp16=torch.float16).get(acc.mixed_precision)
         sharded = acc.distributed_type == DistributedType.FSDP  # whose units want weights of one precision
         save_memory(model, None if sharded else self.half, c.recompute)
-        optimizer = torch.optim.AdamW(param_groups(model, c.weight_decay), lr=c.lr, betas=(.9, .98), fused=True)
+        optimizer = torch.optim.AdamW(param_groups(model, c.weight_decay), c.lr, (.9, .98), fused=True)
         self.wrapped, optimizer, self.train, self.val = acc.prepare(model, optimizer, train, val)
-        if sharded:
-            for method in ("encode", "encode_text", "targets"): register_fsdp_forward_method(self.wrapped, method)
-        rates = {name: getattr(c, name) for name in ("lr", "min_lr", "warmup", "weight_decay", "weight_decay_end")}
-        super().__init__(model, self.train, masker, LOSSES[c.loss], optimizer, partial(schedule, **rates), callbacks,
+        for method in ("encode", "encode_text", "targets") if sharded else ():
+            register_fsdp_forward_method(self.wrapped, method)
+        rates = "lr min_lr warmup weight_decay weight_decay_end".split()
+        own_schedule = partial(schedule, **{name: getattr(c, name) for name in rates})
+        super().__init__(model, self.train, masker, LOSSES[c.loss], optimizer, own_schedule, callbacks,
                          c.steps, c.accumulate, c.clip, c.seed)
 
-    def endless(self) -> Iterator[Batch]:
+    def endless(self):
         "Training batches without end, from where the run stands."
         epoch, skip = divmod(self.step * self.accumulate, len(self.train))
         while True:
@@ -96,7 +95,7 @@ class Trainer(Learner):
             epoch, skip = epoch + 1, 0
 
     def _draw_mask(self, batch, i):
-        "For pass `i`: new masks, out of those drawn for all processes; or those of this epoch, out of fixed ones."
+        "For pass `i`: this process's share of the new masks, or those of this epoch out of fixed ones."
         c, acc = self.config, self.accelerator
         if not c.masks:
             mask = self.mask(c.batch_size, generator=seeded(c.seed, self.step, i))
@@ -105,11 +104,19 @@ class Trainer(Learner):
         epoch = (self.step * c.accumulate + i) // len(self.train)
         return self.fixed(self.fixed_numbers(batch.image_ids)[:, epoch % c.masks])
 
+    def _autocast(self):
+        "The run's precision, for what is not asked through the wrapped model."
+        return torch.autocast(self.accelerator.device.type, self.half, enabled=self.half is not None)
+
+    def _broken(self):
+        "Files that some process could not read."
+        return sorted(set().union(*gather_object([self.skipped.broken])))
+
 # %% ../../nbs/engine/E16_trainer.ipynb #c071b
 @patch
 def train_step(self:Trainer,
     batches: list[Batch],  # `accumulate` of them
-) -> dict[str, Tensor | float]:  # What metrics.csv shows of this step; without "loss" when no image could be read
+) -> dict:  # What metrics.csv shows of this step; without "loss" when no image could be read
     "One optimiser step: rates, masks, loss, gradient, EMA."
     c, acc, losses = self.config, self.accelerator, []
     self.given, self.row = batches, self.schedule(self.step, self.steps)
@@ -117,22 +124,22 @@ def train_step(self:Trainer,
     for group in self.optimizer.param_groups: group["lr"] = self.row["lr"]
     self.optimizer.param_groups[0]["weight_decay"] = self.row["weight_decay"]
     self.model.train()
-    torch.manual_seed(seeded(c.seed, self.step, acc.process_index).initial_seed())  # dropout, where an encoder trains
+    torch.manual_seed(seeded(c.seed, self.step, acc.process_index).initial_seed())  # for dropout
     for batch in batches: self.skipped.note(batch.broken)
     sizes = torch.tensor(gather_object([[len(batch) for batch in batches]]))  # [processes, accumulate]
     readable = [i for i in range(len(batches)) if sizes[:, i].all()]  # by every process
     images = sizes[:, readable].sum().item()
     for i in readable:
         batch, mask = batches[i], self._draw_mask(batches[i], i).to(acc.device)
-        weight = len(batch) * len(sizes) / images  # every image counts the same; processes average their gradients
+        weight = len(batch) * len(sizes) / images  # images count the same; processes average gradients
         with acc.no_sync(self.wrapped) if i != readable[-1] else nullcontext():
             loss = self.loss(*self.wrapped(batch, mask)) * weight
             acc.backward(loss)
         losses.append(loss.detach())
     if readable:
         if c.clip:
-            norm = acc.clip_grad_norm_(self.model.parameters(), c.clip)
-            self.row["grad_norm"] = norm.full_tensor() if isinstance(norm, DTensor) else norm  # of all shards together
+            norm = acc.clip_grad_norm_(self.model.parameters(), c.clip)  # perhaps in shards
+            self.row["grad_norm"] = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.model.target.update(self.row["momentum"])
@@ -140,7 +147,6 @@ def train_step(self:Trainer,
     self.step += 1
     return self.row
 
-# %% ../../nbs/engine/E16_trainer.ipynb #n16b
 @patch
 def fit(self:Trainer) -> dict[str, dict[str, float]]: # The final evaluation, from `summarize`
     "Train to the last step, evaluate, and write results.json, curve.png, examples.png and report.md."
@@ -157,12 +163,12 @@ def fit(self:Trainer) -> dict[str, dict[str, float]]: # The final evaluation, fr
         raise told from error
     finally:
         if self.lock: self.lock.release()
-    if self.own_accelerator: self.accelerator.end_training()
+    if self.own: self.accelerator.end_training()
     return table
 
 @patch
 def _open(self:Trainer):
-    "Take the folder for this process, write the settings, load what is there; keep its rows, and a shorter run's results."
+    "Take the folder, write the settings, load what is there, and keep its rows and a shorter run's results."
     def take():
         self.lock = lock_run(self.run)
         check_settings(self.run, self.model.config, self.config)  # somebody may have been faster
@@ -181,18 +187,17 @@ def load(self:Trainer):
     marks = {n: m for n, m in self.marks.items() if not (self.changed_data and n in ("pictures", "captions"))}
     state = load_checkpoint(self.run/"checkpoint", self.model, self.optimizer, self.accelerator.scaler, marks)
     self.step, self.seconds, self.skipped.broken = state["step"], state["seconds"], set(state["broken"])
-    if self.step > self.steps:
-        raise ValueError(f"{self.run} has been trained for {self.step} steps already; give --steps {self.step} or more")
+    if self.step <= self.steps: return
+    raise ValueError(f"{self.run} has {self.step} steps already; give --steps {self.step} or more")
 
 @patch
 def save(self:Trainer):
     "Write a checkpoint, in one process."
-    state = dict(step=self.step, seconds=self.seconds, broken=self._all_broken(), marks=self.marks)
+    state = dict(step=self.step, seconds=self.seconds, broken=self._broken(), marks=self.marks)
     if (self.run/"metrics.csv").exists(): sync(self.run/"metrics.csv")  # no checkpoint without its rows
-    write = partial(save_checkpoint, self.run/"checkpoint", self.model, self.optimizer, self.accelerator.scaler, state)
-    together(write)
+    folder, scaler = self.run/"checkpoint", self.accelerator.scaler
+    together(partial(save_checkpoint, folder, self.model, self.optimizer, scaler, state))
 
-# %% ../../nbs/engine/E16_trainer.ipynb #n16c
 @patch
 def _learn(self:Trainer):
     "Step to the last step; where that cannot be, save and say why."
@@ -211,11 +216,14 @@ def _learn(self:Trainer):
                 if "loss" in row:
                     seen.append(Seen(self.step, [b.ids for b in given if len(b)], row["loss"]))
                     learned = self.step, set(self.skipped.broken)
-                elif fault := self._vanished(learned[0]): self.step, self.skipped.broken = learned
-            self.seconds = time.time() - start
+                else:
+                    tried = (self.step - learned[0]) * c.batch_size * self.accumulate
+                    fault = vanished(tried, len(self.train.dataset), learned[0], self.root)
+                    if fault: self.step, self.skipped.broken = learned
+            self.seconds = seconds = time.time() - start
             due = lambda every: self.step % every == 0 or self.step == self.steps
             if fault or due(c.log_every) or due(c.eval_every) or due(c.save_every):
-                row |= dict(step=self.step, loss=mean_loss(seen), broken=len(self._all_broken()), seconds=self.seconds)
+                row |= dict(step=self.step, loss=mean_loss(seen), seconds=seconds, broken=len(self._broken()))
                 if due(c.eval_every) and not fault:
                     try: row |= self._quick_look()
                     except FloatingPointError: raise  # nothing to keep
@@ -231,26 +239,13 @@ def _learn(self:Trainer):
 
 @patch
 def _next_batches(self:Trainer, batches, stop):
-    "What the next step needs; and why the run must stop, in all processes. The weights are good here: a run may end."
+    "What the next step needs, and why all processes must stop; the weights are good here, so a run may end."
     given, fault = [], None
     try: given = [next(batches) for _ in range(self.accumulate)]
     except Exception as error: fault = explained(error, self.step)
     if self.config.workers and stop.before and hasattr(signal, "SIGCHLD"):
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would break a step when a data-loading process dies
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else torch breaks a step when a worker dies
     return given, told_to_all(stop.reason(self.step) or fault)
-
-@patch
-def _vanished(self:Trainer, learned):
-    "Whether so many images in a row, since step `learned`, could not be read that it cannot be chance."
-    tried = (self.step - learned) * self.config.batch_size * self.accumulate
-    if tried >= min(64, len(self.train.dataset)):
-        return FileNotFoundError(f"none of the last {tried} images could be read, and the run is saved at step {learned}: "
-                                 f"bring {self.root} back, and add --resume")
-
-@patch
-def _all_broken(self:Trainer):
-    "Files that some process could not read."
-    return sorted(set().union(*gather_object([self.skipped.broken])))
 
 @patch
 def _log(self:Trainer, step, **row):
@@ -267,22 +262,18 @@ def measure(self:Trainer,
     "Evaluate on held-out images, fixed masks and three kinds of caption."
     self.model.eval()
     with self._autocast():
-        if not self.model.target.shared: self.means = loader_means(self.model, self.train)  # these latents move
-        batches, broken = itertools.islice(self.val, math.ceil(images / self.config.batch_size) if images else None), []
-        seen = looks(self.model, batches, self.bank, self.means, self.captions, position=self.position, broken=broken)
+        if not self.model.target.shared: self.means = loader_means(self.model, self.train)  # these move
+        most, broken = math.ceil(images / self.config.batch_size) if images else None, []
+        seen = looks(self.model, itertools.islice(self.val, most), self.bank, self.means, self.captions,
+                     position=self.position, broken=broken)
         scores, self.meters, broken = shared_out(seen, broken)
     self.skipped.note(broken)
     self.held_out = len(scores[BASELINES[0]])
     return summarize(scores)
 
 @patch
-def _autocast(self:Trainer):
-    "The run's precision, for what is not asked through the wrapped model."
-    return torch.autocast(self.accelerator.device.type, self.half, enabled=self.half is not None)
-
-@patch
 def _quick_look(self:Trainer):
-    "Cosines and meters of about 256 images by column, for the learning curve; a word of warning when predictions collapse."
+    "Cosines and meters of about 256 images, for the learning curve; a warning when predictions collapse."
     row = {name: score["cosine"] for name, score in self.measure(256).items()}
     if self.accelerator.is_main_process and self.step > self.config.warmup * self.steps:
         for alarm in collapse_alarms(**self.meters).values(): tqdm.write(f"step {self.step}: {alarm}")
@@ -291,7 +282,8 @@ def _quick_look(self:Trainer):
 @patch
 def told(self:Trainer) -> dict: # Part of results.json
     "What was really hidden, and what is odd about the data."
-    return dict(masks=mask_shares(self.bank.mask, self.model.vision.grid), data=self.facts, broken_images=self._all_broken())
+    masks = mask_shares(self.bank.mask, self.model.vision.grid)
+    return dict(masks=masks, data=self.facts, broken_images=self._broken())
 
 @patch
 def _finish(self:Trainer):
