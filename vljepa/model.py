@@ -181,8 +181,8 @@ def _save_pretrained(self: VLJEPA, save_directory):
         here = name not in ("", "tiny") and (Path(name).is_dir() or Path(name).expanduser().is_absolute())
         if here or part == "vision" and c.vision_weights: name = GIVEN + Path(name).name
         if name.startswith(GIVEN) and getattr(getattr(self, part), "stored", False):
-            raise ValueError(f"the {part} encoder of this model answers from stored features and has no weights "
-                             "to save: load the run, as with VLJEPA.from_pretrained(run), and save that")
+            raise ValueError(f"the {part} encoder of this model answers from stored features and has no "
+                             "weights to save: load the run, as VLJEPA.from_pretrained does, and save that")
         c = replace(c, **{part: name})
     c = replace(c, vision_weights="")
     (Path(save_directory)/"config.json").write_text(json.dumps(asdict(c), indent=2), encoding="utf-8")
@@ -190,13 +190,12 @@ def _save_pretrained(self: VLJEPA, save_directory):
 
 def _saved_files(source, hub):
     "Where configuration and weights of a saved model, a run, a checkpoint or a name are."
-    folder, needed = Path(source).expanduser(), ["config.json", "model.safetensors"]
-    if not folder.is_dir(): folder = Path(str(files("vljepa")))/"weights"/str(source)
-    if not folder.is_dir():
-        try: folder = Path(snapshot_download(str(source), allow_patterns=needed, **hub))
-        except Exception as e:  # whatever a hub client may raise
-            raise OSError(f"There is no model {str(source)!r}: it is no folder, and neither this package nor "
-                          f"the hub has it ({type(e).__name__}); give a saved model, a run, or owner/name") from e
+    here, ours = Path(source).expanduser(), Path(str(files("vljepa")))/"weights"/str(source)
+    folder, needed = next((p for p in (here, ours) if p.is_dir()), None), ["config.json", "model.safetensors"]
+    try: folder = folder or Path(snapshot_download(str(source), allow_patterns=needed, **hub))
+    except Exception as e:  # whatever a hub client may raise
+        raise OSError(f"There is no model {str(source)!r}: it is no folder, and neither this package nor the "
+                      f"hub has it ({type(e).__name__}); give a saved model, a run, or owner/name") from e
     places = folder/"checkpoint"/".old", *sorted(folder.glob("checkpoint/[0-9]*")), folder
     weights = [file for place in places if (file := place/"model.safetensors").is_file()]
     config = (folder if (folder/"config.json").is_file() else folder.absolute().parents[1])/"config.json"

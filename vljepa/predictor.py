@@ -105,8 +105,7 @@ class Predictor(nn.Module):
         positions: bool = True, # False leaves the positions out, to see what breaks
     ):
         super().__init__()
-        if form not in ("joint", "cross"):
-            raise ValueError(f'form must be "joint" or "cross", got {form!r}.')
+        if form not in ("joint", "cross"): raise ValueError(f'form must be "joint" or "cross", got {form!r}.')
         if dim % heads:
             raise ValueError(f"dim={dim} cannot be split into {heads} heads: choose a divisor of dim.")
         if depth < 1: raise ValueError(f"A predictor needs at least one block, got depth={depth}.")

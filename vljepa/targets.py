@@ -54,8 +54,7 @@ def momentum_schedule(
     kind: str = "cosine", # "cosine" or "linear"
 ) -> float: # tau_k
     "Momentum of a step, rising from `start` to `end`."
-    if kind not in ("cosine", "linear"):
-        raise ValueError(f'kind must be "cosine" or "linear", got {kind!r}.')
+    if kind not in ("cosine", "linear"): raise ValueError(f'kind must be "cosine" or "linear", got {kind!r}.')
     if step < 0 or total <= 0:
         raise ValueError(f"step must be at least 0 and total above 0, got {step} and {total}.")
     share = min(step / total, 1.)

@@ -62,7 +62,6 @@ def to_bytes(images, data_config):
                          "--masks, or leave out --cache")
     return pixels.numpy()
 
-# %% ../../nbs/engine/E08_features.ipynb #c043
 class StoredPart(NamedTuple):
     "One data set's features."
     data: Subset  # Of `CocoCaptions`: the images themselves
@@ -131,7 +130,6 @@ class StoredVision(nn.Module):
         part = [p for p in self.parts if p.first <= numbers.min()][-1]
         return part, (numbers - part.first).numpy()
 
-
     def pictures(self, numbers):
         "The images themselves [B, 3, H, W], from stored pixels or their files, on the same device."
         part, rows = self._find(numbers)
@@ -154,9 +152,7 @@ class StoredVision(nn.Module):
 
 class StoredCaptions(CocoCaptions):
     "A data set whose images are numbers, of those that have one; the others cannot be read."
-    def __init__(self, data, numbers):
-        vars(self).update(vars(data))
-        self.numbers = numbers
+    def __init__(self, data, numbers): vars(self).update(vars(data), numbers=numbers)
 
     def read_image(self, i):
         "A number in the place of the image."
@@ -192,7 +188,6 @@ class StoredText(nn.Module):
         x = torch.from_numpy(self.tokens[ids.cpu().numpy()]).to(ids.device).float()
         return x.masked_fill(~mask.unsqueeze(-1), 0.)
 
-# %% ../../nbs/engine/E08_features.ipynb #c064
 @torch.no_grad()
 def store_captions(encoder, captions, max_length, folder, limit):
     "Encode every caption once, without padding: a `StoredText`."

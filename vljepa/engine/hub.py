@@ -29,7 +29,6 @@ def _find_folder(name, tiny):
                                 "transformers (for text) saved.")
     return folder
 
-# %% ../../nbs/engine/E06_hub.ipynb #c009
 def _create_vit(name):
     "Build a timm ViT without weights, so that nothing is downloaded for a model that does not fit."
     if not _find_folder(name, "vit") and not str(name).startswith("hf-hub:") and not timm.is_model(str(name)):
@@ -122,7 +121,6 @@ def load_text(
                          f"missing (first: {', '.join(missing[:3])}), so check where the folder comes from.")
     return TextEncoder(bert, tokenizer, str(name))
 
-# %% ../../nbs/engine/E06_hub.ipynb #c025
 def load_model(config: VLJEPAConfig | None = None, # the architecture; the `tiny` preset when absent
 ) -> VLJEPA: # on the CPU
     "What `VLJEPA.from_config` gives, to the bit; refuses what does not fit, and reads files of weights."

@@ -66,7 +66,6 @@ class LiveMemory(TorchDispatchMode):
         self.known.discard(key)
         self.live[part] -= size
 
-# %% ../../nbs/engine/E22_plan.ipynb #c015
 def write_bert_base(folder):
     "BERT-base's configuration, the default of transformers, beside the tokenizer of the tiny text encoder."
     tokenizer = transformers.AutoTokenizer.from_pretrained(find_folder("tiny", "bert"))
@@ -84,9 +83,8 @@ def empty_model(config):
 # %% ../../nbs/engine/E22_plan.ipynb #c018
 def half_precision(config):
     "The precision of autocast, None for full; auto counts on a GPU that knows bf16."
-    name = config.precision
-    if name == "auto": name = "fp32" if config.device == "cpu" else "bf16"
-    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(name)
+    name = dict(auto="fp32" if config.device == "cpu" else "bf16").get(config.precision, config.precision)
+    return dict(bf16=torch.bfloat16, fp16=torch.float16).get(name)
 
 def rehearse_step(model, config, batch, mask, optimizer, memory):
     "What `Trainer.train_step` does, as far as memory and work can see: additions and multiplications."

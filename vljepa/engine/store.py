@@ -23,8 +23,7 @@ def _settings(module):
     plain = (int, float, str, bool, tuple, type(None))
     return {k: v for k, v in vars(module).items() if isinstance(v, plain) and k != "training"}
 
-def fingerprint(
-    *facts,  # Tensors, modules, or anything whose `repr` says all about it
+def fingerprint(*facts,  # Tensors, modules, or anything whose `repr` says all about it
 ) -> str:  # 20 hexadecimal digits
     "A name that changes when any of the facts does."
     digest = hashlib.blake2b(digest_size=10)
@@ -39,7 +38,6 @@ def fingerprint(
         digest.update(f"{fact!r};".encode())
     return digest.hexdigest()
 
-# %% ../../nbs/engine/E07_store.ipynb #c033
 class Array(NamedTuple):
     "A file to be: rows, filled in batches."
     name: str  # File name without ending; holds a fingerprint of everything that the content depends on
