@@ -13,7 +13,8 @@ import torch
 import transformers
 from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
 from torch import nn
-from ..encoders import TextEncoder, VisionEncoder, build_bert, build_vit, find_bert, find_folder, is_frozen
+from ..encoders import (
+    TextEncoder, VisionEncoder, build_bert, build_vit, find_bert, find_folder, is_frozen)
 from ..model import GIVEN, PRESETS, VLJEPA, VLJEPAConfig
 
 # %% ../../nbs/engine/E06_hub.ipynb #c006
