@@ -9,17 +9,15 @@ __all__ = ['gather_tokens', 'encode_patches', 'VisionEncoder', 'vision_encoder',
 # %% ../nbs/04_encoders.ipynb #c005
 import inspect, json
 from collections.abc import Callable
-from contextlib import contextmanager
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 import timm
 import torch
 import transformers
-from timm.data import resolve_model_data_config
-from timm.layers import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from .data import image_transform
 
 # %% ../nbs/04_encoders.ipynb #c017
@@ -40,12 +38,12 @@ def encode_patches(
     layers: int = 1, # average over the outputs of so many last blocks
 ) -> Tensor: # one latent per visible patch, in the order of `keep`, [B, Nv, D]
     "Encode the visible patches only: hidden ones are dropped before the first block can read them."
-    P = vit.num_prefix_tokens
+    P, recompute = vit.num_prefix_tokens, vit.grad_checkpointing and vit.training  # timm's own switch
     x = vit._pos_embed(vit.patch_embed(images))  # [B, P + N, D]; timm knows how each ViT does it
     if keep is not None: x = torch.cat([x[:, :P], gather_tokens(x[:, P:], keep)], dim=1)  # [B, P + Nv, D]
     x, total = vit.norm_pre(x), 0.
     for depth, block in enumerate(vit.blocks, 1):
-        x = block(x)
+        x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
         if depth > len(vit.blocks) - layers: total = total + vit.norm(x)[:, P:]
     return total / layers
 
@@ -57,14 +55,14 @@ class VisionEncoder(nn.Module):
         name: str = "The model", # what to call it in a message
     ):
         super().__init__()
-        if not isinstance(vit, VisionTransformer) or not isinstance(vit.patch_embed, PatchEmbed):
+        if not isinstance(vit, VisionTransformer) or not isinstance(vit.patch_embed, timm.layers.PatchEmbed):
             raise ValueError(f"{name} is no plain ViT, whose patches meet in its blocks and not before: "
                              "give a timm VisionTransformer such as vit_base_patch16_224.")
         vit.reset_classifier(0, "")  # drops attention pooling, which some models have and nothing here uses
         self.name, self.vit, self.dim = name, vit, vit.embed_dim
         self.grid, self.image_size = tuple(vit.patch_embed.grid_size), tuple(vit.patch_embed.img_size)
         self.num_patches = self.grid[0]*self.grid[1]
-        self.data_config = {**resolve_model_data_config(vit), "input_size": (3, *self.image_size)}
+        self.data_config = timm.data.resolve_model_data_config(vit) | dict(input_size=(3, *self.image_size))
 
     def transform(self) -> Callable: # PIL image -> [3, H, W]
         "The preprocessing that this network was evaluated with."
@@ -91,8 +89,7 @@ def build_vit(source):
     "A timm ViT with random weights and without classifier, from a folder in timm's format or a name."
     folder, config = find_folder(source, "vit"), dict(architecture=str(source))
     if folder: config = json.loads((folder/"config.json").read_text(encoding="utf-8"))
-    args = {**config.get("model_args", {}), "num_classes": 0}
-    vit = timm.create_model(config["architecture"], pretrained=False, **args)
+    vit = timm.create_model(config["architecture"], **config.get("model_args", {}) | dict(num_classes=0))
     vit.pretrained_cfg.update(config.get("pretrained_cfg", {}))  # mean, std and so on, for `transform`
     return vit
 
@@ -105,14 +102,14 @@ def vision_encoder(
     "Find, build and load a vision encoder."
     if isinstance(source, nn.Module):
         return VisionEncoder(source) if isinstance(source, VisionTransformer) else source
-    vit, folder = build_vit(source), find_folder(source, "vit")
+    vit, folder, name = build_vit(source), find_folder(source, "vit"), str(source)
     vit.set_input_size(image_size or vit.patch_embed.img_size)
     if pretrained and folder:
         state = checkpoint_filter_fn(timm.models.load_state_dict(str(folder/"model.safetensors")), vit)
         vit.load_state_dict({k: x for k, x in state.items() if not k.startswith("head.")})
     elif pretrained:  # a size that does not fit has been refused by now, before weights are fetched
-        vit = timm.create_model(str(source), pretrained=True, num_classes=0, img_size=vit.patch_embed.img_size)
-    return VisionEncoder(vit, str(source))
+        vit = timm.create_model(name, pretrained=True, num_classes=0, img_size=vit.patch_embed.img_size)
+    return VisionEncoder(vit, name)
 
 # %% ../nbs/04_encoders.ipynb #c056
 class TextEncoder(nn.Module):
@@ -147,26 +144,18 @@ def find_bert(source):
     parts = transformers.AutoConfig, transformers.AutoTokenizer
     return where, *(part.from_pretrained(where, trust_remote_code=False) for part in parts)
 
-@contextmanager
-def _quiet(bar):
-    "No list of weights that are not used, and no progress bar where there is nothing to wait for."
-    log = transformers.logging
-    verbosity, shown = log.get_verbosity(), log.is_progress_bar_enabled()
-    log.set_verbosity_error()
-    if not bar: log.disable_progress_bar()
-    try: yield
-    finally:
-        log.set_verbosity(verbosity)
-        if shown: log.enable_progress_bar()
-
 def build_bert(where, config, pretrained):
     "The model, without the pooling layer that some have, and which weights were missing."
-    cls = transformers.MODEL_MAPPING[type(config)]
-    has_pooler = "add_pooling_layer" in inspect.signature(cls).parameters
-    options = dict(add_pooling_layer=False) if has_pooler else {}
+    cls, log = transformers.MODEL_MAPPING[type(config)], transformers.logging
+    options = {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(cls).parameters else {}
     if not pretrained: return cls(config, **options), []
-    with _quiet(bar=not Path(where).is_dir()):  # a download shows its progress
-        bert, info = cls.from_pretrained(where, config=config, output_loading_info=True, **options)
+    verbosity, bar = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()  # no list of weights that are not used
+    if Path(where).is_dir(): log.disable_progress_bar()  # only a download shows its progress
+    try: bert, info = cls.from_pretrained(where, config=config, output_loading_info=True, **options)
+    finally:
+        log.set_verbosity(verbosity)
+        if bar: log.enable_progress_bar()
     return bert.float(), sorted(info["missing_keys"])  # a file in half precision may be loaded as such
 
 # %% ../nbs/04_encoders.ipynb #n04txt01
@@ -184,17 +173,13 @@ def _stay_in_eval(module, mode=True):
     "What `train` means for a frozen module: eval mode, whatever `mode` the parent asks for."
     return type(module).train(module, False)
 
-def freeze(
-    module: nn.Module, # any module; changed in place
+def freeze(module: nn.Module, # any module; changed in place
 ) -> nn.Module: # the same module
     "Stop a module from learning, and keep it in eval mode also when `.train()` is called on its parent."
-    module.requires_grad_(False)
     module.train = partial(_stay_in_eval, module)  # unlike a lambda, it survives deepcopy and pickle
-    return module.eval()
+    return module.requires_grad_(False).eval()
 
-def is_frozen(
-    module: nn.Module, # any module
+def is_frozen(module: nn.Module, # any module
 ) -> bool: # True if no parameter learns and no part is in train mode
     "Whether a module, as it is now, can neither learn nor behave as in training."
-    learns = any(p.requires_grad for p in module.parameters())
-    return not learns and not any(m.training for m in module.modules())
+    return not any([*(p.requires_grad for p in module.parameters()), *(m.training for m in module.modules())])

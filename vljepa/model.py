@@ -16,7 +16,6 @@ from huggingface_hub import PyTorchModelHubMixin, snapshot_download
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
-from torch.distributed.tensor import DTensor
 from .data import Batch
 from .masking import Mask
 from .encoders import freeze, gather_tokens, is_frozen, text_encoder, vision_encoder
@@ -55,9 +54,8 @@ class VLJEPAConfig:
             if (value := getattr(self, name)) < 1: raise ValueError(f"{name} must be at least 1, got {value}")
 
 # %% ../nbs/08_model.ipynb #c011
-PRESETS = dict(
-    tiny=VLJEPAConfig(),
-    coco=VLJEPAConfig(vision="vit_base_patch16_224", text="bert-base-uncased", dim=256, depth=4, heads=4))
+PRESETS = dict(tiny=VLJEPAConfig(), coco=VLJEPAConfig(
+    vision="vit_base_patch16_224", text="bert-base-uncased", dim=256, depth=4, heads=4))
 
 # %% ../nbs/08_model.ipynb #c013
 class VLJEPA(nn.Module, PyTorchModelHubMixin):
@@ -92,8 +90,7 @@ class VLJEPA(nn.Module, PyTorchModelHubMixin):
         if self.config.context == "visible": return self.vision(images, keep)
         return gather_tokens(self.vision(images), keep)
 
-    def encode_text(self,
-        batch: Batch,  # Captions as ids and mask, [B, T]
+    def encode_text(self, batch: Batch,  # Captions as ids and mask, [B, T]
     ) -> Tensor | None:  # Text latents, [B, T, Dt], or None without a text encoder
         "Latents of the caption's tokens."
         return None if self.text is None else self.text(batch.text_ids, batch.text_mask)
@@ -155,23 +152,19 @@ def from_config(cls: VLJEPA,
     return model
 
 # %% ../nbs/08_model.ipynb #n08state1
-def _learned(model, c):
-    "The weights that nobody can load by the names in `c`, whole where they lie on many devices."
-    known = ["target"] if model.target.shared else []
+@patch
+def trainable_state(self: VLJEPA,
+    config: VLJEPAConfig | None = None,  # Whose names count; None: the model's own
+) -> dict[str, Tensor]:  # Name -> tensor, whole where it lies on many devices
+    "What no name gives: the predictor, and encoders that train, began at random or were given."
+    c, known = config or self.config, ["target"] if self.target.shared else []
     for part, name, learns in (("vision", c.vision, c.train_vision), ("text", c.text, c.train_text)):
         if c.pretrained and not learns and not name.startswith(GIVEN): known.append(part)
-    kept = {n: t.detach() for n, t in model.state_dict().items() if n.split(".")[0] not in known}
-    return {n: (t.full_tensor() if isinstance(t, DTensor) else t).contiguous() for n, t in kept.items()}
+    kept = {n: t.detach() for n, t in self.state_dict().items() if n.split(".")[0] not in known}
+    return {n: (t.full_tensor() if hasattr(t, "full_tensor") else t).contiguous() for n, t in kept.items()}
 
 @patch
-def trainable_state(self: VLJEPA) -> dict[str, Tensor]: # Name -> tensor
-    "What no name gives: the predictor, and encoders that train, began at random or were given."
-    return _learned(self, self.config)
-
-@patch
-def load_trainable_state(self: VLJEPA,
-    state: dict[str, Tensor],  # From `trainable_state`
-):
+def load_trainable_state(self: VLJEPA, state: dict[str, Tensor]):  # From `trainable_state`
     "Load what `trainable_state` gave; ValueError where names or shapes differ."
     own, new = ({(n, t.shape) for n, t in s.items()} for s in (self.trainable_state(), state))
     if wrong := sorted({n for n, _ in own ^ new}):
@@ -186,23 +179,25 @@ def _save_pretrained(self: VLJEPA, save_directory):
     c = self.config
     for part, name in (("vision", c.vision), ("text", c.text)):
         here = name not in ("", "tiny") and (Path(name).is_dir() or Path(name).expanduser().is_absolute())
-        if here or part == "vision" and c.vision_weights: c = replace(c, **{part: GIVEN + Path(name).name})
+        if here or part == "vision" and c.vision_weights: name = GIVEN + Path(name).name
+        if name.startswith(GIVEN) and getattr(getattr(self, part), "stored", False):
+            raise ValueError(f"the {part} encoder of this model answers from stored features and has no "
+                             "weights to save: load the run, as VLJEPA.from_pretrained does, and save that")
+        c = replace(c, **{part: name})
     c = replace(c, vision_weights="")
     (Path(save_directory)/"config.json").write_text(json.dumps(asdict(c), indent=2), encoding="utf-8")
-    save_file(_learned(self, c), Path(save_directory)/"model.safetensors")
+    save_file(self.trainable_state(c), Path(save_directory)/"model.safetensors")
 
 def _saved_files(source, hub):
     "Where configuration and weights of a saved model, a run, a checkpoint or a name are."
-    folder, needed = Path(source).expanduser(), ["config.json", "model.safetensors"]
-    if not folder.is_dir(): folder = Path(str(files("vljepa")))/"weights"/str(source)
-    if not folder.is_dir():
-        try: folder = Path(snapshot_download(str(source), allow_patterns=needed, **hub))
-        except Exception as error:  # whatever a hub client may raise
-            raise OSError(f"There is no model {str(source)!r}: it is no folder, and neither this package nor "
-                          f"the hub has it ({type(error).__name__}); give a saved model, a run, or owner/name"
-                          ) from error
-    runs = folder/"checkpoint"/".old", *sorted((folder/"checkpoint").glob("[0-9]*"))
-    weights = [p/"model.safetensors" for p in (*runs, folder) if (p/"model.safetensors").is_file()]
+    here, ours = Path(source).expanduser(), Path(str(files("vljepa")))/"weights"/str(source)
+    folder, needed = next((p for p in (here, ours) if p.is_dir()), None), ["config.json", "model.safetensors"]
+    try: folder = folder or Path(snapshot_download(str(source), allow_patterns=needed, **hub))
+    except Exception as e:  # whatever a hub client may raise
+        raise OSError(f"There is no model {str(source)!r}: it is no folder, and neither this package nor the "
+                      f"hub has it ({type(e).__name__}); give a saved model, a run, or owner/name") from e
+    places = folder/"checkpoint"/".old", *sorted(folder.glob("checkpoint/[0-9]*")), folder
+    weights = [file for place in places if (file := place/"model.safetensors").is_file()]
     config = (folder if (folder/"config.json").is_file() else folder.absolute().parents[1])/"config.json"
     if not weights or not config.is_file():
         raise FileNotFoundError(f"{folder} holds no saved model: give a folder with config.json and "
@@ -222,9 +217,8 @@ def from_pretrained(cls: VLJEPA,
     config, weights = _saved_files(source, hub)
     facts = json.loads(config.read_text(encoding="utf-8"))
     try: c = VLJEPAConfig(**facts.get("model", facts))  # a run keeps its training beside the model
-    except (TypeError, AttributeError) as error:
-        raise ValueError(f"{config} does not describe a VLJEPA ({error}): give what save_pretrained wrote"
-                         ) from error
+    except (TypeError, AttributeError) as e:
+        raise ValueError(f"{config} does not describe a VLJEPA ({e}): give what save_pretrained wrote") from e
     model = cls.from_config(c, vision, text, predictor)
     model.load_trainable_state(load_file(weights))
     return model.to(map_location).eval()

@@ -51,12 +51,11 @@ def key_mask(text_mask, length):
     if text_mask is None: return None
     return F.pad(text_mask, (length - text_mask.shape[1], 0), value=True)[:, None, None]
 
-# %% ../nbs/05_predictor.ipynb #c027
+# %% ../nbs/05_predictor.ipynb #c028
 def mlp(dim, ratio):
     "The two-layer network that closes every block."
     return nn.Sequential(nn.Linear(dim, int(dim * ratio)), nn.GELU(), nn.Linear(int(dim * ratio), dim))
 
-# %% ../nbs/05_predictor.ipynb #c028
 class JointBlock(nn.Module):
     "Pre-norm self-attention over hidden and known tokens together."
     def __init__(self, dim, heads, mlp_ratio):
@@ -64,12 +63,8 @@ class JointBlock(nn.Module):
         self.norm1, self.attend = nn.LayerNorm(dim), Attention(dim, heads)
         self.norm2, self.mlp = nn.LayerNorm(dim), mlp(dim, mlp_ratio)
 
-    def forward(self,
-        x: Tensor, # [B, L, D] all tokens
-        mask: Tensor | None = None, # [B, 1, 1, L] bool, False where a token is padding
-        first: int | None = None, # update and return only this many tokens from the front; None: all
-    ) -> Tensor: # [B, L, D] or [B, first, D]
-        "Look around, then think."
+    def forward(self, x, mask=None, first=None): # all tokens [B, L, D]; [B, 1, 1, L], False at padding
+        "Look around, then think; only `first` tokens from the front are updated and returned, None: all."
         h = self.norm1(x)
         x = x[:, :first] + self.attend(h[:, :first], h, mask)
         return x + self.mlp(self.norm2(x))
@@ -83,12 +78,8 @@ class CrossBlock(nn.Module):
         self.norm2, self.read = nn.LayerNorm(dim), Attention(dim, heads)
         self.norm3, self.mlp = nn.LayerNorm(dim), mlp(dim, mlp_ratio)
 
-    def forward(self,
-        x: Tensor, # [B, Nm, D] hidden tokens
-        known: Tensor, # [B, L, D] visible and text tokens
-        mask: Tensor | None = None, # [B, 1, 1, L] bool, False where a known token is padding
-    ) -> Tensor: # [B, Nm, D]
-        "Look at the other hidden tokens, read the known ones, think."
+    def forward(self, x, known, mask=None): # [B, Nm, D] and [B, L, D]; [B, 1, 1, L], False at padding
+        "Hidden tokens look at each other, read the known ones, visible patches and text, and think."
         h = self.norm1(x)
         x = x + self.attend(h, h)
         x = x + self.read(self.norm2(x), known, mask)
@@ -114,8 +105,7 @@ class Predictor(nn.Module):
         positions: bool = True, # False leaves the positions out, to see what breaks
     ):
         super().__init__()
-        if form not in ("joint", "cross"):
-            raise ValueError(f'form must be "joint" or "cross", got {form!r}.')
+        if form not in ("joint", "cross"): raise ValueError(f'form must be "joint" or "cross", got {form!r}.')
         if dim % heads:
             raise ValueError(f"dim={dim} cannot be split into {heads} heads: choose a divisor of dim.")
         if depth < 1: raise ValueError(f"A predictor needs at least one block, got depth={depth}.")
@@ -167,15 +157,13 @@ class Predictor(nn.Module):
 
     def _check(self, context, keep, hide, text, text_mask):
         if context.shape != (*keep.shape, self.dim_in) or hide.ndim != 2 or len(hide) != len(keep):
-            shapes = f"{list(context.shape)}, {list(keep.shape)} and {list(hide.shape)}"
-            raise ValueError(f"context must be [B, Nv, {self.dim_in}], keep [B, Nv] and hide [B, Nm], "
-                             f"got {shapes}.")
+            raise ValueError(f"context must be [B, Nv, {self.dim_in}], keep [B, Nv] and hide [B, Nm], got "
+                             f"{list(context.shape)}, {list(keep.shape)} and {list(hide.shape)}.")
         if text is None: return
         if self.dim_text is None:
             raise ValueError("This predictor was made without text: pass text=None or make it with dim_text.")
-        if text.ndim != 3 or len(text) != len(context) or text.shape[-1] != self.dim_text:
-            wanted = f"[{len(context)}, T, {self.dim_text}]"
-            raise ValueError(f"text must be [B, T, dim_text] = {wanted}, got {list(text.shape)}.")
-        if text_mask is not None and text_mask.shape != text.shape[:2]:
-            wanted = list(text.shape[:2])
-            raise ValueError(f"text_mask must be [B, T] = {wanted}, got {list(text_mask.shape)}.")
+        B, T, Dt = len(context), text.shape[1:2], self.dim_text
+        if text.shape != (B, *T, Dt):
+            raise ValueError(f"text must be [B, T, dim_text] = [{B}, T, {Dt}], got {list(text.shape)}.")
+        if text_mask is not None and text_mask.shape != (B, *T):
+            raise ValueError(f"text_mask must be [B, T] = {[B, *T]}, got {list(text_mask.shape)}.")

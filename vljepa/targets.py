@@ -15,9 +15,7 @@ from .encoders import freeze, is_frozen
 # %% ../nbs/06_targets.ipynb #c012
 class EMATarget(nn.Module):
     "The teacher of `module`: the module itself where it is frozen, else a copy that follows it slowly."
-    def __init__(self,
-        module: nn.Module, # the online network, of any kind
-    ):
+    def __init__(self, module: nn.Module): # the online network, of any kind
         super().__init__()
         self.shared = is_frozen(module)
         # Not registered as a submodule: whoever owns the online network trains, moves and saves it.
@@ -34,10 +32,8 @@ class EMATarget(nn.Module):
         return (self.online if self.shared else self.average)(*args, **kwargs)
 
     @torch.no_grad()
-    def update(self,
-        momentum: float, # tau, the share of the teacher's old weights that stays
-    ) -> None: # the teacher changes in place
-        "Follow the online network by one step; nothing to do where it is shared."
+    def update(self, momentum: float): # tau, the share of the teacher's old weights that stays
+        "Follow the online network by one step, in place; nothing to do where it is shared."
         if self.shared:
             if is_frozen(self.online): return
             raise RuntimeError("The online network was frozen when its EMATarget was made and is no longer: "
@@ -58,8 +54,7 @@ def momentum_schedule(
     kind: str = "cosine", # "cosine" or "linear"
 ) -> float: # tau_k
     "Momentum of a step, rising from `start` to `end`."
-    if kind not in ("cosine", "linear"):
-        raise ValueError(f'kind must be "cosine" or "linear", got {kind!r}.')
+    if kind not in ("cosine", "linear"): raise ValueError(f'kind must be "cosine" or "linear", got {kind!r}.')
     if step < 0 or total <= 0:
         raise ValueError(f"step must be at least 0 and total above 0, got {step} and {total}.")
     share = min(step / total, 1.)
@@ -67,8 +62,7 @@ def momentum_schedule(
     return start + (end - start) * share
 
 # %% ../nbs/06_targets.ipynb #c042
-def normalize_targets(
-    x: Tensor, # [..., D] latents
+def normalize_targets(x: Tensor, # [..., D] latents
 ) -> Tensor: # [..., D], each with mean 0 and variance 1
     "Layer norm over D without learned scale and shift."
     return F.layer_norm(x, x.shape[-1:])

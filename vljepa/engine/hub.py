@@ -11,7 +11,6 @@ from pathlib import Path
 import timm
 import torch
 import transformers
-from timm.layers import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
 from torch import nn
 from ..encoders import (
@@ -31,19 +30,8 @@ def _find_folder(name, tiny):
                                 "transformers (for text) saved.")
     return folder
 
-# %% ../../nbs/engine/E06_hub.ipynb #c009
-def _check_vit(vit, name):
-    "Refuse a model whose tokens, before the first block, are not made of their own patch and position alone."
-    if not isinstance(vit, VisionTransformer):
-        raise ValueError(f"{name} is a {type(vit).__name__}: give a plain timm VisionTransformer, which adds "
-                         "positions to its patches before the first block, such as vit_base_patch16_224.")
-    if not isinstance(vit.patch_embed, PatchEmbed):
-        raise ValueError(f"{name} cuts its patches with a {type(vit.patch_embed).__name__}, where neighbours "
-                         "see each other and nothing can be hidden: give a ViT such as vit_base_patch16_224.")
-    return vit
-
 def _create_vit(name):
-    "Build a timm ViT; the weights come later, so that nothing is downloaded for a model that does not fit."
+    "Build a timm ViT without weights, so that nothing is downloaded for a model that does not fit."
     if not _find_folder(name, "vit") and not str(name).startswith("hf-hub:") and not timm.is_model(str(name)):
         close = ", ".join(difflib.get_close_matches(str(name), timm.list_models(), n=3, cutoff=.5)) or "none"
         raise ValueError(f"There is no vision encoder {str(name)!r} (close names in timm: {close}): give a "
@@ -52,9 +40,14 @@ def _create_vit(name):
     except Exception as error:  # whatever a hub client, a JSON file or timm may raise
         raise OSError(f"The vision encoder {name} cannot be built ({_reason(error)}): check its name, or, "
                       "without a network, give a folder or a timm name with weights=FILE.") from error
-    return _check_vit(vit, name)
+    if not isinstance(vit, VisionTransformer):
+        raise ValueError(f"{name} is a {type(vit).__name__}: give a plain timm VisionTransformer, which adds "
+                         "positions to its patches before the first block, such as vit_base_patch16_224.")
+    if not isinstance(vit.patch_embed, timm.layers.PatchEmbed):
+        raise ValueError(f"{name} cuts its patches with a {type(vit.patch_embed).__name__}, where neighbours "
+                         "see each other and nothing can be hidden: give a ViT such as vit_base_patch16_224.")
+    return vit
 
-# %% ../../nbs/engine/E06_hub.ipynb #c012
 def _set_image_size(vit, image_size=None):
     "Make a ViT read images of another size, one number or (height, width)."
     if isinstance(image_size, int): image_size = image_size, image_size
@@ -85,7 +78,6 @@ def _load_weights(vit, file):
                          f"or of another shape (first: {', '.join(wrong[:3])}), so check the architecture.")
     vit.load_state_dict(state, strict=False)
 
-# %% ../../nbs/engine/E06_hub.ipynb #c018
 def load_vision(
     name: str | Path, # timm name, `hf-hub:owner/model`, folder in timm's format, or "tiny"
     pretrained: bool = True, # load weights; False leaves random ones
@@ -100,17 +92,19 @@ def load_vision(
         if not weights.is_file(): weights = folder/"pytorch_model.bin"
     if weights is not None: _load_weights(vit, weights)
     elif pretrained:
-        size = vit.patch_embed.img_size
-        try: vit = timm.create_model(str(name), pretrained=True, num_classes=0, img_size=size)
-        except Exception as error:
-            raise OSError(f"The weights of {name} cannot be fetched ({_reason(error)}): without a network, "
-                          "give weights=FILE or a local folder, or pretrained=False for random weights."
-                          ) from error
+        options = dict(num_classes=0, img_size=vit.patch_embed.img_size)
+        try: vit = timm.create_model(str(name), pretrained=True, **options)
+        except Exception as e:
+            raise OSError(f"The weights of {name} cannot be fetched ({_reason(e)}): without a network, give "
+                          "weights=FILE or a local folder, or pretrained=False for random weights.") from e
     return VisionEncoder(vit, str(name))
 
 # %% ../../nbs/engine/E06_hub.ipynb #c021
-def _find_bert(name):
-    "Find a BERT-family model and refuse, before any weights are loaded, what is none."
+def load_text(
+    name: str | Path, # hub name, folder that transformers saved, or "tiny"
+    pretrained: bool = True, # load weights; False leaves random ones (config and tokenizer must exist)
+) -> TextEncoder: # on the CPU
+    "What `text_encoder` gives, to the bit, for models of the BERT family only."
     _find_folder(name, "bert")
     try: where, config, tokenizer = find_bert(name)
     except Exception as error:
@@ -119,14 +113,6 @@ def _find_bert(name):
     if type(config) not in transformers.MODEL_FOR_MASKED_LM_MAPPING or config.is_encoder_decoder:
         raise ValueError(f"{name} is a {config.model_type} model: give a BERT-family encoder, which was "
                          "trained to fill in masked words, such as bert-base-uncased.")
-    return where, config, tokenizer
-
-def load_text(
-    name: str | Path, # hub name, folder that transformers saved, or "tiny"
-    pretrained: bool = True, # load weights; False leaves random ones (config and tokenizer must exist)
-) -> TextEncoder: # on the CPU
-    "What `text_encoder` gives, to the bit, for models of the BERT family only."
-    where, config, tokenizer = _find_bert(name)
     try: bert, missing = build_bert(where, config, pretrained)
     except Exception as error:
         raise OSError(f"The weights of {name} cannot be loaded ({_reason(error)}): check the folder or the "
@@ -136,9 +122,7 @@ def load_text(
                          f"missing (first: {', '.join(missing[:3])}), so check where the folder comes from.")
     return TextEncoder(bert, tokenizer, str(name))
 
-# %% ../../nbs/engine/E06_hub.ipynb #c025
-def load_model(
-    config: VLJEPAConfig | None = None, # the architecture; the `tiny` preset when absent
+def load_model(config: VLJEPAConfig | None = None, # the architecture; the `tiny` preset when absent
 ) -> VLJEPA: # on the CPU
     "What `VLJEPA.from_config` gives, to the bit; refuses what does not fit, and reads files of weights."
     c, vision, text = config or PRESETS["tiny"], None, None

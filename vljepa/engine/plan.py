@@ -6,7 +6,7 @@
 __all__ = ['Plan', 'plan', 'largest_batch', 'vljepa_plan']
 
 # %% ../../nbs/engine/E22_plan.ipynb #c003
-import argparse, copy, math, tempfile, time, weakref
+import copy, math, tempfile, timeit, weakref
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -45,9 +45,9 @@ class LiveMemory(TorchDispatchMode):
         self.part, self.live, self.peak, self.known, self.flops = part, Counter(), Counter(), set(), 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        out, kwargs = func(*args, **(kwargs or {})), kwargs or {}
+        out = func(*args, **(kwargs or {}))
         formula = FLOPS.get(getattr(func, "overloadpacket", None))
-        if formula: self.flops += formula(*args, **kwargs, out_val=out)
+        if formula: self.flops += formula(*args, **(kwargs or {}), out_val=out)
         for t in tree_leaves(out):
             if isinstance(t, Tensor): self.count(t.untyped_storage())
         return out
@@ -66,7 +66,6 @@ class LiveMemory(TorchDispatchMode):
         self.known.discard(key)
         self.live[part] -= size
 
-# %% ../../nbs/engine/E22_plan.ipynb #c015
 def write_bert_base(folder):
     "BERT-base's configuration, the default of transformers, beside the tokenizer of the tiny text encoder."
     tokenizer = transformers.AutoTokenizer.from_pretrained(find_folder("tiny", "bert"))
@@ -84,9 +83,8 @@ def empty_model(config):
 # %% ../../nbs/engine/E22_plan.ipynb #c018
 def half_precision(config):
     "The precision of autocast, None for full; auto counts on a GPU that knows bf16."
-    name = config.precision
-    if name == "auto": name = "fp32" if config.device == "cpu" else "bf16"
-    return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(name)
+    name = dict(auto="fp32" if config.device == "cpu" else "bf16").get(config.precision, config.precision)
+    return dict(bf16=torch.bfloat16, fp16=torch.float16).get(name)
 
 def rehearse_step(model, config, batch, mask, optimizer, memory):
     "What `Trainer.train_step` does, as far as memory and work can see: additions and multiplications."
@@ -105,7 +103,6 @@ def rehearse_step(model, config, batch, mask, optimizer, memory):
     model.target.update(.99)
     return memory.flops * c.accumulate // passes
 
-# %% ../../nbs/engine/E22_plan.ipynb #c020
 class StoredShapes(nn.Module):
     "Stands for stored features; `asked`: encodes what a mask leaves visible, `kept`: weighs as if it did."
     def __init__(self, encoder, asked=False, kept=False):
@@ -128,7 +125,6 @@ def use_stored(model, config):
     model.target = EMATarget(model.vision)
     if model.text is not None: model.text = StoredShapes(model.text)
 
-# %% ../../nbs/engine/E22_plan.ipynb #c023
 def feature_bytes(model, config, images=5000, caption_tokens=14.):
     "What `store_features` writes: targets, contexts under fixed masks or else pixels, captions."
     c, m, encoder = config, model.config, model.vision
@@ -159,7 +155,7 @@ _CUDA = 500_000_000  # CUDA's context and its libraries' workspaces: .3 to .5 GB
 
 @dataclass
 class Plan:
-    "What a training step will need."
+    "What a training step will need; `peak`: most bytes of tensors, `needs`: with CUDA's own on a GPU."
     parts: dict[str, int]  # Bytes at the moment when most are alive, by what they were made for
     preparing: int  # Most bytes alive before the first step, when the encoders are asked for much
     flops: int  # Additions and multiplications of one optimiser step
@@ -168,15 +164,8 @@ class Plan:
     gpu: bool  # Planned for a GPU
     shares: dict[str, float] = field(default_factory=dict)  # Of patches: hidden, visible, neither
 
-    @property
-    def peak(self) -> int: # Bytes
-        "The most memory that tensors take."
-        return max(sum(self.parts.values()), self.preparing)
-
-    @property
-    def needs(self) -> int: # Bytes
-        "The peak, and on a GPU what CUDA takes for itself."
-        return self.peak + _CUDA * self.gpu
+    peak = property(lambda self: max(sum(self.parts.values()), self.preparing))
+    needs = property(lambda self: self.peak + _CUDA * self.gpu)
 
 def plan(
     model_config: VLJEPAConfig | None = None,  # Architecture; the `tiny` preset when absent
@@ -192,8 +181,7 @@ def plan(
     if change: change(model)
     disk = feature_bytes(model, c, images) if c.cache else 0
     one = make_mask(c, model.vision.grid)(1, torch.Generator())
-    shares = mask_shares(one, model.vision.grid)
-    first = copy.deepcopy(model)
+    shares, first = mask_shares(one, model.vision.grid), copy.deepcopy(model)
     with fake, counter() as memory:  # in full precision, 64 images at a time
         first.to_empty(device="cpu").targets(torch.empty(64, 3, *model.vision.image_size))
     preparing = memory.peak.total()
@@ -218,18 +206,30 @@ def plan(
     parts = {part: memory.peak[part] for part in _PARTS}
     return Plan(parts, preparing, flops, c.batch_size * c.accumulate, disk, gpu, shares)
 
+def largest_batch(
+    model_config: VLJEPAConfig,  # Architecture
+    config: TrainConfig,  # Its optimiser step keeps its number of images
+    limit: float,  # Bytes that there are
+    **options,  # Of `plan`
+) -> tuple[TrainConfig, Plan] | None:  # Setting and plan; None where not even a batch of 1 fits
+    "The largest batch that fits, with as many forward passes as make up the same optimiser step."
+    b = total = config.batch_size * config.accumulate  # all at once, if we are lucky
+    sizes, found = [b for b in range(1, total + 1) if total % b == 0], None
+    while sizes:
+        own = replace(config, batch_size=b, accumulate=total // b)
+        planned = plan(model_config, own, **options)
+        fits = planned.needs <= limit
+        if fits: found = own, planned
+        sizes = [x for x in sizes if (x > b if fits else x < b)]  # a larger batch takes more
+        b = sizes[len(sizes) // 2] if sizes else 0
+    return found
+
 # %% ../../nbs/engine/E22_plan.ipynb #c045
 def measure_rate(half=None, device="cpu", size=1024):
     "Additions and multiplications per second of multiplying matrices here: the best of a few."
-    a, best = torch.randn(size, size, device=device).to(half or torch.float32), math.inf
+    a = torch.randn(size, size, device=device).to(half or torch.float32)
     wait = torch.cuda.synchronize if device != "cpu" else lambda: None
-    for _ in range(5):
-        wait()
-        start = time.perf_counter()
-        a @ a
-        wait()
-        best = min(best, time.perf_counter() - start)
-    return 2 * size**3 / best
+    return 2 * size**3 / min(timeit.repeat(lambda: (a @ a, wait()), wait, number=1, repeat=5))
 
 def alternatives(model_config, config):
     "What can be changed to save memory or work without another model, by the options that are added."
@@ -241,63 +241,38 @@ def alternatives(model_config, config):
         names |= {"--cache": dict(cache=True), "--cache --masks 4": dict(cache=True, masks=4)}
     return {name: replace(config, **changes) for name, changes in names.items()}
 
-# %% ../../nbs/engine/E22_plan.ipynb #c050
-def largest_batch(
-    model_config: VLJEPAConfig,  # Architecture
-    config: TrainConfig,  # Its optimiser step keeps its number of images
-    limit: float,  # Bytes that there are
-    **options,  # Of `plan`
-) -> tuple[TrainConfig, Plan] | None:  # Setting and plan; None where not even a batch of 1 fits
-    "The largest batch that fits, with as many forward passes as make up the same optimiser step."
-    total, found = config.batch_size * config.accumulate, None
-    sizes = [b for b in range(1, total + 1) if total % b == 0]
-    b = total  # all at once, if we are lucky
-    while sizes:
-        own = replace(config, batch_size=b, accumulate=total // b)
-        planned = plan(model_config, own, **options)
-        fits = planned.needs <= limit
-        if fits: found = own, planned
-        sizes = [x for x in sizes if (x > b if fits else x < b)]  # a larger batch takes more
-        b = sizes[len(sizes) // 2] if sizes else 0
-    return found
-
-# %% ../../nbs/engine/E22_plan.ipynb #c052
 def format_plan(planned, config, gb, rate=None):
     "Where the memory goes, whether it fits in `gb`, and how long it takes at least at `rate`."
-    c, half, kind = config, half_precision(config), "GPU" if planned.gpu else "CPU"
-    rows = planned.parts | {"a step": sum(planned.parts.values()), "before the first step": planned.preparing}
-    if planned.gpu: rows["kept free for CUDA"] = _CUDA
+    p, c, half = planned, config, half_precision(config)
+    rows = p.parts | {"a step": sum(p.parts.values()), "before the first step": p.preparing}
+    if p.gpu: rows["kept free for CUDA"] = _CUDA
     precision = "full precision" if half is None else str(half).removeprefix("torch.")
-    lines = [f"{c.batch_size} images x {c.accumulate} in {precision} on a {kind}", ""]
-    lines += [f"{name:<24}{size / 1e9:8.2f} GB" for name, size in rows.items()]
-    verdict = "fits in" if planned.needs <= 1e9 * gb else "does not fit in"
-    lines += ["", f"{verdict} {gb:g} GB: {planned.needs / 1e9:.2f} GB needed",
-              f"work: {planned.flops / 1e12:.2f} TFLOP in a step of {planned.images} images"]
+    fits = "fits in" if p.needs <= 1e9 * gb else "does not fit in"
+    lines = [f"{c.batch_size} images x {c.accumulate} in {precision} on a {'GPU' if p.gpu else 'CPU'}", "",
+             *(f"{name:<24}{size / 1e9:8.2f} GB" for name, size in rows.items()), "",
+             f"{fits} {gb:g} GB: {p.needs / 1e9:.2f} GB needed",
+             f"work: {p.flops / 1e12:.2f} TFLOP in a step of {p.images} images"]
     if rate:
-        seconds = planned.flops / rate
+        seconds = p.flops / rate
         lines += [f"time: at least {seconds:.2g} s a step, {seconds * c.steps / 3600:.2g} h for {c.steps:,} "
                   f"steps, at {rate / 1e12:.2g} TFLOP/s, which nothing but multiplying matrices reaches"]
     else: lines += ["time: unknown, for the GPU is not here; --tflops says how fast it multiplies"]
-    if planned.disk: lines += [f"disk: {planned.disk / 1e9:.2f} GB of stored features"]
-    shares = ", ".join(f"{share:.1%} {name}" for name, share in planned.shares.items())
-    return "\n".join([*lines, "masks: " + shares] if shares else lines)
+    if p.disk: lines += [f"disk: {p.disk / 1e9:.2f} GB of stored features"]
+    if p.shares: lines += ["masks: " + ", ".join(f"{share:.1%} {name}" for name, share in p.shares.items())]
+    return "\n".join(lines)
 
 def format_proposals(model_config, config, gb, **options):
     "The largest batch that fits in `gb`, as given and with what saves memory; `options`: of `plan`."
     lines = [f"{f'largest batch in {gb:g} GB':<28}batch x accumulate      GB  TFLOP a step  GB on disk"]
     for name, own in alternatives(model_config, config).items():
-        if found := largest_batch(model_config, own, 1e9 * gb, **options):
-            c, p = found
-            lines += [f"{name:<28}{c.batch_size:>5} x {c.accumulate:<10}"
-                      f"{p.needs / 1e9:8.2f}{p.flops / 1e12:15.2f}{p.disk / 1e9:12.2f}"]
-        else: lines += [f"{name:<28}not even a batch of 1 fits"]
+        c, p = largest_batch(model_config, own, 1e9 * gb, **options) or (None, None)
+        lines += [f"{name:<28}" + ("not even a batch of 1 fits" if p is None else f"{c.batch_size:>5} x "
+                  f"{c.accumulate:<10}{p.needs / 1e9:8.2f}{p.flops / 1e12:15.2f}{p.disk / 1e9:12.2f}")]
     return "\n".join(lines)
 
 # %% ../../nbs/engine/E22_plan.ipynb #c054
 @friendly_errors
-def vljepa_plan(
-    argv: list[str] | None = None,  # Command line; None takes the process's own
-):
+def vljepa_plan(argv: list[str] | None = None):  # Command line; None takes the process's own
     "Say what a training run will need: `vljepa_plan --help`."
     parser = make_parser()
     parser.prog, parser.epilog = "vljepa_plan", "example:\n  vljepa_plan --preset coco --gb 4"
@@ -310,16 +285,15 @@ def vljepa_plan(
         help="TFLOP that the device does in a second (default: measured, where it is here)")
     add("--tokens", type=int, default=0, help="longest caption of a batch (default: --max-tokens)")
     add("--images", type=int, default=5000, help="images of the training split (default: 5000)")
-    args = vars(parser.parse_args(argv))
-    gb, tflops, tokens, images = (args.pop(name) for name in ("gb", "tflops", "tokens", "images"))
+    args = parser.parse_args(argv)
+    gb, tflops, tokens, images = (vars(args).pop(name) for name in ("gb", "tflops", "tokens", "images"))
     for name, value in dict(gb=gb, tflops=tflops, images=images).items():
         if not (value is None or value > 0): raise ValueError(f"--{name} must be above 0, got {value:g}")
     if tokens < 0: raise ValueError(f"--tokens must not be negative, got {tokens}")
     with tempfile.TemporaryDirectory() as folder:  # for a run that will not be
-        _, model_config, config = resolve_run(argparse.Namespace(**args), Path(folder))
-    options = dict(tokens=tokens, images=images)
-    planned, device = plan(model_config, config, **options), "cuda" if config.device != "cpu" else "cpu"
-    here = device == "cpu" or torch.cuda.is_available()
+        _, model_config, config = resolve_run(args, Path(folder))
+    options, device = dict(tokens=tokens, images=images), "cuda" if config.device != "cpu" else "cpu"
+    planned, here = plan(model_config, config, **options), device == "cpu" or torch.cuda.is_available()
     rate = 1e12 * tflops if tflops else measure_rate(half_precision(config), device) if here else None
-    said = format_plan(planned, config, gb, rate), format_proposals(model_config, config, gb, **options)
-    print(*said, sep="\n\n")
+    print(format_plan(planned, config, gb, rate), "", sep="\n")
+    print(format_proposals(model_config, config, gb, **options))

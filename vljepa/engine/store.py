@@ -23,8 +23,7 @@ def _settings(module):
     plain = (int, float, str, bool, tuple, type(None))
     return {k: v for k, v in vars(module).items() if isinstance(v, plain) and k != "training"}
 
-def fingerprint(
-    *facts,  # Tensors, modules, or anything whose `repr` says all about it
+def fingerprint(*facts,  # Tensors, modules, or anything whose `repr` says all about it
 ) -> str:  # 20 hexadecimal digits
     "A name that changes when any of the facts does."
     digest = hashlib.blake2b(digest_size=10)
@@ -39,30 +38,32 @@ def fingerprint(
         digest.update(f"{fact!r};".encode())
     return digest.hexdigest()
 
-# %% ../../nbs/engine/E07_store.ipynb #c033
 class Array(NamedTuple):
     "A file to be: rows, filled in batches."
     name: str  # File name without ending; holds a fingerprint of everything that the content depends on
     shape: tuple[int, ...]  # Rows first
     dtype: type = np.float16  # np.uint8 for pixels
 
-    @property
-    def nbytes(self) -> int:  # What it will take on the disk
-        "Bytes of all rows."
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+    nbytes = property(lambda self: math.prod(self.shape) * np.dtype(self.dtype).itemsize)  # of all rows
 
 @contextmanager
 def _partial_folder(folder):
-    "A locked place for half a file; those that processes left when they were killed are deleted."
-    for old in folder.glob(".partial-*"):
-        if time.time() - old.stat().st_mtime < 60: continue  # perhaps not locked yet
-        if lock := lock_file(old/".lock"):
-            lock.release()
-            shutil.rmtree(old, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder, ignore_cleanup_errors=True) as new:
-        lock = lock_file(Path(new)/".lock")
-        try: yield Path(new)
-        finally: lock.release()
+    "A locked place for half a file, or a sentence where none can be; what killed processes left is deleted."
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob(".partial-*"):
+            if time.time() - old.stat().st_mtime < 60: continue  # perhaps not locked yet
+            if lock := lock_file(old/".lock"):
+                lock.release()
+                shutil.rmtree(old, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder, ignore_cleanup_errors=True) as new:
+            lock = lock_file(Path(new)/".lock")
+            try: yield Path(new)
+            finally: lock.release()
+    except OSError as error:  # a full disk, or missing rights
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES): raise
+        raise OSError(f"features cannot be written to {folder} ({error.strerror}): make room or allow "
+                      "writing there, set VLJEPA_CACHE to another folder, or leave out --cache") from error
 
 def _check_room(folder, new, limit):
     "Say what will be written; refuse what is over the limit, or does not fit on the disk."
@@ -72,25 +73,6 @@ def _check_room(folder, new, limit):
                          f"most {limit / 1e9:.2f} GB, and the disk has {free / 1e9:.2f} GB left: delete what "
                          "is old there, which is safe, raise --cache-gb, or leave out --cache")
     tqdm.write(f"writing {new / 1e6:,.0f} MB of features to {folder}, which holds {held / 1e6:,.0f} MB")
-
-# %% ../../nbs/engine/E07_store.ipynb #c034
-@contextmanager
-def _writable(folder):
-    "Make a folder to write to; say in one sentence what a full disk or missing rights mean."
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES): raise
-        raise OSError(f"features cannot be written to {folder} ({error.strerror}): make room or allow "
-                      "writing there, set VLJEPA_CACHE to another folder, or leave out --cache") from error
-
-def _new_array(path, array):
-    "A file that has all its room on the disk, mapped into memory."
-    new = np.lib.format.open_memmap(path, "w+", array.dtype, array.shape)
-    reserve(path)
-    if array.dtype != np.uint8: new[:] = np.nan
-    return new
 
 def _load_array(path, array):
     "A file mapped into memory; ValueError where it is not what its name promises."
@@ -108,15 +90,19 @@ def open_arrays(
     limit: float = 20e9,  # Most bytes that the folder may hold
 ) -> dict[str, np.ndarray]:  # By name, mapped into memory
     "Open arrays; make those that are not there, whole or not at all. OSError where they cannot be written."
-    path = lambda a: folder/f"{a.name}.npy"
+    path = lambda a, where=folder: where/f"{a.name}.npy"
     missing = list({a.name: a for a in arrays if not path(a).exists()}.values())  # two views may share one
     if missing:
-        with _writable(folder), _partial_folder(folder) as partial:
+        with _partial_folder(folder) as partial:
             _check_room(folder, sum(a.nbytes for a in missing), limit)
-            new = {a.name: _new_array(partial/f"{a.name}.npy", a) for a in missing}
+            new = {}
+            for a in missing:
+                new[a.name] = np.lib.format.open_memmap(path(a, partial), "w+", a.dtype, a.shape)
+                reserve(path(a, partial))  # all its room on the disk
+                if a.dtype != np.uint8: new[a.name][:] = np.nan
             fill(new)
             for a in missing:
                 new.pop(a.name).flush()  # and closed: Windows moves no open file
-                sync(partial/f"{a.name}.npy")
-                os.replace(partial/f"{a.name}.npy", path(a))
+                sync(path(a, partial))
+                os.replace(path(a, partial), path(a))
     return {a.name: _load_array(path(a), a) for a in arrays}
