@@ -61,9 +61,9 @@ def schedule(
 # %% ../nbs/10_learn.ipynb #n10l2
 class Callback:
     "What a `Learner` calls around its steps; a subclass fills in what it needs."
-    def before(self, learner): "Called once, before the first step."
-    def after_step(self, learner): "Called after each step; `learner.row` tells of it."
-    def after(self, learner): "Called once, at the end, however it comes."
+    def before(self, learner): "Called once, before the first step of a `learner`."
+    def after_step(self, learner): "Called after each step of a `learner`; its `row` tells of it."
+    def after(self, learner): "Called once, at the end of a `learner`'s work, however it comes."
 
 class Learner:
     "Trains what a model does not freeze, on any iterable of `Batch`, with any mask, loss and optimiser."

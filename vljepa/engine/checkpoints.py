@@ -7,7 +7,6 @@ __all__ = ['save_checkpoint', 'load_checkpoint', 'Opened', 'open_run']
 
 # %% ../../nbs/engine/E11_checkpoints.ipynb #imports01
 import json, shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +20,7 @@ from torch.utils.data import DataLoader
 from ..masking import BlockMask, MaskBank
 from ..encoders import is_frozen
 from ..model import VLJEPA
-from ..measure import Look, looks
+from ..measure import looks
 from .files import first_line, sync, writing
 from .hub import load_model
 from .store import fingerprint
@@ -140,13 +139,8 @@ class Opened(NamedTuple):
     means: Tensor  # Mean training target at each position, [N, D]
     bank: MaskBank  # The masks of every evaluation
 
-    def looks(self,
-        loader: DataLoader,  # Its `train` or `val`
-        captions: dict = {},  # By kind: image id -> caption, as in `vljepa.looks`
-        images: int = 0,  # Stop after so many, to the end of a batch; 0 takes all
-        bank: MaskBank | None = None,  # Other masks
-    ) -> Iterator[Look]:  # One for each batch
-        "Predictions for the images of a loader, each under the mask of its place."
+    def looks(self, loader, captions={}, images=0, bank=None):  # from `vljepa.looks`, one for each batch
+        "The first `images` (0: all) of a `loader`, with `captions`, under masks by place, perhaps of another `bank`."
         place = positions(loader.dataset)
         return looks(self.model, loader, bank or self.bank, self.means, captions, images, place)
 

@@ -107,7 +107,7 @@ def explained(error, step):
 
 # %% ../../nbs/engine/E12_processes.ipynb #ndb3c42b
 def pick_precision(config, accelerator=None):
-    "What accelerate calls it: as asked, else a given one's; fp32 on a CPU; on a GPU bf16 where it can, else fp16."
+    "As accelerate calls it: as asked, else a given one's; fp32 on a CPU, bf16 or else fp16 on a GPU."
     if config.precision != "auto": return dict(fp32="no").get(config.precision, config.precision)
     if accelerator: return accelerator.mixed_precision
     if config.device == "cpu" or not torch.cuda.is_available(): return "no"
@@ -119,7 +119,7 @@ def _state_conflict(config, precision):
     if not had: return ""
     used, kind = had.get("_mixed_precision") or precision, had["device"].type
     if torch.cuda.is_available() and (config.device == "cpu") != (kind == "cpu"): return f"works on {kind}"
-    if used == precision or (used, precision) == ("no", "bf16"): return ""  # bf16 is the trainer's own business
+    if used in (precision, precision.replace("bf16", "no")): return ""  # the trainer casts to bf16 itself
     return f"computes in {dict(no='fp32').get(used, used)}"
 
 def make_accelerator(config, run, accelerator=None):
@@ -137,7 +137,7 @@ def make_accelerator(config, run, accelerator=None):
                          f"{config.device}: ask for the same, or use a new process")
     patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))  # others wait while one fills a cache
     acc = accelerator or Accelerator(
-        mixed_precision=AcceleratorState._shared_state.get("_mixed_precision", precision.replace("bf16", "no")),
+        mixed_precision=None if AcceleratorState._shared_state else precision.replace("bf16", "no"),
         cpu=config.device == "cpu", log_with=trackers or None, project_dir=run,
         dataloader_config=DataLoaderConfiguration(split_batches=True), kwargs_handlers=[patience])
     if acc.num_processes > 1 and not acc.split_batches:

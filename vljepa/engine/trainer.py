@@ -114,10 +114,8 @@ class Trainer(Learner):
 
 # %% ../../nbs/engine/E16_trainer.ipynb #c071b
 @patch
-def train_step(self:Trainer,
-    batches: list[Batch],  # `accumulate` of them
-) -> dict:  # What metrics.csv shows of this step; without "loss" when no image could be read
-    "One optimiser step: rates, masks, loss, gradient, EMA."
+def train_step(self:Trainer, batches: list[Batch]) -> dict:  # its row; no "loss" when no image could be read
+    "One optimiser step on `accumulate` `batches`: rates, masks, loss, gradient, EMA."
     c, acc, losses = self.config, self.accelerator, []
     self.given, self.row = batches, self.schedule(self.step, self.steps)
     self.row["momentum"] = momentum_schedule(self.step, c.steps, c.momentum, c.momentum_end)
@@ -257,10 +255,8 @@ def _log(self:Trainer, step, **row):
 
 # %% ../../nbs/engine/E16_trainer.ipynb #n16e
 @patch
-def measure(self:Trainer,
-    images: int = 0,  # Stop after so many validation images; 0 takes all
-) -> dict[str, dict[str, float]]:  # From `summarize`
-    "Evaluate on held-out images, fixed masks and three kinds of caption."
+def measure(self:Trainer, images: int = 0) -> dict[str, dict[str, float]]:  # from `summarize`
+    "Evaluate on the first `images` (0: all) held out, under fixed masks, with three kinds of caption."
     self.model.eval()
     with self._autocast():
         if not self.model.target.shared: self.means = loader_means(self.model, self.train)  # these move
