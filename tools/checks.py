@@ -104,13 +104,19 @@ def changed_by(folder, *command):
     if status: return [f"{command[0]} failed: {said.strip()[-2000:]}"]
     return [str(p.relative_to(ROOT)) for p in sorted(before.keys() | after.keys()) if before.get(p) != after.get(p)]
 
-def undocumented(function, commented):
-    "Parameters of a function, and `return`, whose line has no comment; `commented` are the lines that have one."
+def undocumented(function, comments, known=""):
+    "Parameters with no docment that no docstring or comment names in backticks, and `return` without comment; `comments` by line."
     args = function.args
     named = [*args.posonlyargs, *args.args, *args.kwonlyargs, *filter(None, (args.vararg, args.kwarg))]
-    missing = [arg.arg for arg in named if arg.arg not in ("self", "cls") and arg.lineno not in commented]
+    named = [arg for arg in named if arg.arg not in ("self", "cls")]
+    lines = [arg.lineno for arg in named]
+    inside = " ".join(comments.get(line, "") for line in range(function.lineno, function.body[0].lineno + 1))
+    told = f"{ast.get_docstring(function) or ''} {inside} {known}"
+    missing = [arg.arg for arg, line in zip(named, lines)
+               if not (line in comments and lines.count(line) == 1) and not re.search(rf"`{arg.arg}s?`", told)]
+    if len(named) > 4 and len(set(lines)) < len(named): missing.append("more than four parameters, which want a line each")
     own = [node for node in ast.walk(function) if isinstance(node, ast.Return) and node.value]
-    if function.returns: own = [] if function.returns.end_lineno in commented else own
+    if function.returns: own = [] if function.returns.end_lineno in comments else own
     return missing + ["return"] * bool(own)
 
 def patched(function):
@@ -120,8 +126,9 @@ def patched(function):
 
 def public_functions(tree):
     "Public functions and methods of a module with their names; not methods that only fill in a base class's."
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     methods = lambda node: {f.name: f for f in node.body if isinstance(f, ast.FunctionDef)}
+    classes = {node.name: node for module in module_order() for node in ast.parse(module_text(module)).body
+               if isinstance(node, ast.ClassDef)}  # a base may be in another module
     for node in tree.body:
         if isinstance(node, ast.FunctionDef): yield patched(node) or node.name, node
         if not isinstance(node, ast.ClassDef) or node.name.startswith("_"): continue
@@ -298,12 +305,14 @@ def public_names_are_documented():
         text, public = module_text(module), public_names(module)
         tree = ast.parse(text)
         tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-        commented = {token.start[0] for token in tokens if token.type == tokenize.COMMENT}
+        commented = {token.start[0]: token.string for token in tokens if token.type == tokenize.COMMENT}
+        classes = {node.name: ast.get_docstring(node) or "" for node in tree.body if isinstance(node, ast.ClassDef)}
         for name, function in public_functions(tree):
             own = name.split(".")[-1]
             if name.split(".")[0] not in public: continue  # nobody should call it
             if own.startswith("_") and own != "__init__": continue
-            missing = undocumented(function, commented)
+            known = classes.get(name.split(".")[0], "") if own == "__init__" else ""
+            missing = undocumented(function, commented, known)
             if own != "__init__" and not ast.get_docstring(function): missing.append("docstring")
             if missing: problems.append(f"vljepa/{module}.py, {name}: not documented: {', '.join(missing)}")
         for node in tree.body:

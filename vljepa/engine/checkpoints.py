@@ -139,8 +139,8 @@ class Opened(NamedTuple):
     means: Tensor  # Mean training target at each position, [N, D]
     bank: MaskBank  # The masks of every evaluation
 
-    def looks(self, loader, captions={}, images=0, bank=None):  # from `vljepa.looks`, one for each batch
-        "The first `images` (0: all) of a `loader`, with `captions`, under masks by place, perhaps of another `bank`."
+    def looks(self, loader, captions={}, images=0, bank=None) -> Iterator[Look]:  # one for each batch
+        "The first `images` (0: all) of a `loader`, with `captions`, masked by place, or from another `bank`."
         place = positions(loader.dataset)
         return looks(self.model, loader, bank or self.bank, self.means, captions, images, place)
 
