@@ -7,6 +7,7 @@ __all__ = ['save_checkpoint', 'load_checkpoint', 'Opened', 'open_run']
 
 # %% ../../nbs/engine/E11_checkpoints.ipynb #imports01
 import json, shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from torch.utils.data import DataLoader
 from ..masking import BlockMask, MaskBank
 from ..encoders import is_frozen
 from ..model import VLJEPA
-from ..measure import looks
+from ..measure import Look, looks
 from .files import first_line, sync, writing
 from .hub import load_model
 from .store import fingerprint
