@@ -79,7 +79,7 @@ def _sample_things(rng, max_objects=4, occlusion=False):
         things.append(Thing(shape, color, size, row, col, y=(row + .5)/3 + dy, x=(col + .5)/3 + dx))
     return things
 
-# %% ../nbs/01_shapes.ipynb #c019
+# %% ../nbs/01_shapes.ipynb #c021
 _BACKGROUNDS = ("plain", "shaded", "textured")
 
 def _paint_background(rng, image_size=64, background="plain"):
@@ -95,9 +95,8 @@ def _paint_background(rng, image_size=64, background="plain"):
         canvas += rng.normal(0, 4, (image_size, image_size, 1))
     return canvas
 
-# %% ../nbs/01_shapes.ipynb #c021
 def render(things: list[Thing], canvas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # later ones in front
-    "Draw n things on a float32 canvas [S, S, 3]: uint8 image, bool masks [n, S, S] of what is visible."
+    "Draw n `things` on a float32 `canvas` [S, S, 3]: uint8 image, bool masks [n, S, S] of what is visible."
     image, size = canvas.copy(), len(canvas)
     masks = np.zeros((len(things), size, size), bool)
     for i, thing in enumerate(things):
@@ -128,7 +127,7 @@ def _join(parts, last=" and "):
     return last.join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
 
 def describe(things: list[Thing], rng: np.random.Generator) -> list[str]:  # five, each naming every thing
-    "Say what is in a scene, in five ways; chance chooses the order in which things are named."
+    "Say in five ways what `things` are in a scene; `rng` chooses the order in which they are named."
     def shuffled(): return [things[i] for i in rng.permutation(len(things))]
     captions = [first + _join([item.format(t=t) for t in shuffled()], last) for first, item, last in _STYLES]
     a, *others = shuffled()
@@ -137,7 +136,6 @@ def describe(things: list[Thing], rng: np.random.Generator) -> list[str]:  # fiv
     related = _RELATED.format(a=a, b=b, relation=_relation(a, b))
     return captions + [_join([related] + [_STYLES[0][1].format(t=t) for t in rest])]
 
-# %% ../nbs/01_shapes.ipynb #c028
 def _words():
     "All words and punctuation marks that captions can contain, sorted."
     templates = [text for style in _STYLES for text in style] + [_RELATED, _ALONE, _join(["", "", ""])]

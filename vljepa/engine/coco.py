@@ -65,7 +65,6 @@ def read_coco(path):
     with redirect_stdout(None): coco.createIndex()
     return coco
 
-# %% ../../nbs/engine/E03_coco.ipynb #c018
 _LONGEST = 4000  # characters of a caption
 
 def read_captions(root, split, limit=None):
@@ -93,7 +92,6 @@ def read_captions(root, split, limit=None):
     ids = list(captions)[:limit]
     return ids, [safe_join(folder, coco.imgs[i]["file_name"]) for i in ids], [captions[i] for i in ids]
 
-# %% ../../nbs/engine/E03_coco.ipynb #c025
 def label_names(files, key):
     "The classes of a key: categories by their lowest id, each name once; other values in alphabetical order."
     if key == "category":
@@ -128,11 +126,12 @@ def multi_hot(annotations, split, ids, keys):
 class CocoCaptions(CaptionedImages):
     "A COCO-format folder: image `i` with one of its captions, picked by a seeded rule."
 
-    def __init__(
-        self,
-        root: str | Path, split: str = "train",  # with annotations/captions_<split>.json, images/<split>
+    def __init__(self,
+        root: str | Path,  # with annotations/captions_<split>.json, images/<split>
+        split: str = "train",  # or "val", or what the files are called
         labels: str | tuple[str, ...] | None = None,  # "category", an extra key such as "color", or several
-        limit: int | None = None, **options,  # the first images by id; as in `CaptionedImages`
+        limit: int | None = None,  # the first images by id
+        **options,  # as in `CaptionedImages`
     ):
         super().__init__([], [], **options)
         if limit is not None and limit < 1:

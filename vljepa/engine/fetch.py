@@ -58,8 +58,11 @@ def _check_same(root, info):
         f"{root} was made with {', '.join(differ)}: delete it or choose another folder")
 
 def make_shapes_coco(
-    root: str | Path, train: int = 4000, val: int = 1000,  # the folder; scenes in images/train and images/val
-    progress: bool = False, **world,  # show a progress bar?; settings of a `ShapesWorld`, such as image_size
+    root: str | Path,  # the folder
+    train: int = 4000,  # scenes in images/train
+    val: int = 1000,  # scenes in images/val
+    progress: bool = False,  # show a progress bar?
+    **world,  # settings of a `ShapesWorld`, such as image_size
 ) -> Path:  # the folder, complete
     "Write a `ShapesWorld` as a COCO folder, or reuse the folder if it already holds exactly that."
     world, root = ShapesWorld(**world), Path(root)
@@ -138,7 +141,8 @@ _COCO_FILES = {
     "train2017": ("http://images.cocodataset.org/zips/train2017.zip", "cced6f7f71b7629ddf16f17bbcfab6b2")}
 
 def download_coco(
-    root: str | Path, split: str = "val2017",  # the folder to fill; "train2017" takes 20 GB, not 1
+    root: str | Path,  # the folder to fill
+    split: str = "val2017",  # "train2017" takes 20 GB, not 1
     files: dict = _COCO_FILES,  # "annotations" and each split -> (address, md5 or None), for a mirror
 ) -> Path:  # root, with images/<split> and annotations/{captions,instances}_<split>.json
     "Fetch a split of MS COCO; what is there already stays as it is."
@@ -157,7 +161,7 @@ def download_coco(
 
 # %% ../../nbs/engine/E04_fetch.ipynb #g021
 def check_folder(root: str | Path, split: str) -> list[str]:  # what to print, a line each
-    "Read every picture of a split: how many there are, which are the same, and which cannot be read."
+    "Read each picture of a `split` of `root`: how many there are, which are the same, which cannot be read."
     data = CocoCaptions(root, split)
     names = picture_names(data.paths, verify=True)
     rows = tqdm(range(len(data)), desc="reading pictures", delay=1, disable=None)

@@ -88,7 +88,6 @@ def write_json(path, content):
     "Write a JSON file whole or not at all."
     write_whole(path, lambda partial: partial.write_text(json.dumps(content, indent=2), encoding="utf-8"))
 
-# %% ../../nbs/engine/E01_files.ipynb #d083
 _MENDABLE = (ValueError, OSError, FloatingPointError, MemoryError, torch.OutOfMemoryError, KeyboardInterrupt)
 
 def friendly_errors(command):

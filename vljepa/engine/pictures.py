@@ -87,7 +87,6 @@ def draft_size(transform):
     size = getattr(first, "size", None) if type(first).__name__ == "Resize" else None
     return size if isinstance(size, int | None) else max(size)
 
-# %% ../../nbs/engine/E02_pictures.ipynb #p18a02
 def picture_names(paths, verify=False):
     "Checksums of files, remembered by place, size and times unless `verify`; a missing one's is its name."
     folder = os.path.commonpath([Path(p).absolute().parent for p in paths]) if paths else ""
