@@ -26,13 +26,10 @@ class Study:
     setting: dict = field(default_factory=dict)  # Fields that differ for all of them under the preset tiny
 
     def changes(self, variant: str, preset: str = "tiny", given: dict | None = None) -> dict:  # of the preset
-        "Fields of a `variant` that differ from a `preset`: the setting, what is `given`, and its own, which win."
+        "What differs in a `variant` from the `preset`: the setting, what is `given`, and its own, which wins."
         return {**(self.setting if preset == "tiny" else {}), **(given or {}), **self.variants[variant]}
 
-    @property
-    def baseline(self) -> str: # Name of a variant
-        "What the others are compared with."
-        return next(iter(self.variants))
+    baseline = property(lambda self: next(iter(self.variants)))  # the variant to compare the others with
 
 def read_table(path: Path) -> list[dict]:  # column -> number or text; columns without a value are left out
     "Read the rows of a study, of its mask banks or of its learning curves from a CSV file."
@@ -67,9 +64,8 @@ def holm(p: Sequence[float]) -> list[float]:  # of several comparisons, in the s
 def compare_variants(rows: list[dict], study: Study, measure: str = "") -> dict[str, dict]:  # by variant
     "n, mean, low, high of a `measure` in `rows` of a `study`; difference (mean, low, high) by seed, and p."
     measure, table = measure or study.measure, {}
-    by_seed = {v: {} for v in study.variants}
-    for r in rows:
-        if r["variant"] in by_seed and measure in r: by_seed[r["variant"]][r["seed"]] = r[measure]
+    by_seed = {v: {r["seed"]: r[measure] for r in rows if r["variant"] == v and measure in r}
+               for v in study.variants}
     for variant, values in by_seed.items():
         summary = dict(zip(("mean", "low", "high"), mean_interval(list(values.values())))) if values else {}
         table[variant] = dict(n=len(values), **summary)
@@ -144,7 +140,7 @@ def plot_intervals(
     return ax
 
 def plot_curves(curve_rows: list[dict], ax: plt.Axes | None = None) -> plt.Axes:  # of `<study>_curves.csv`
-    "Skill by images seen, mean over seeds of `curve_rows`, on `ax` or a new figure; the band is the 95% interval."
+    "Skill of `curve_rows`, mean over seeds, on `ax` or a new figure; the band is the 95% interval."
     variants = list(dict.fromkeys(r["variant"] for r in curve_rows))
     if ax is None: ax = plt.subplots(figsize=(6, 3), layout="constrained")[1]
     colors = plt.get_cmap("viridis")(np.linspace(0, .9, len(variants)))

@@ -61,8 +61,7 @@ def caption_gain(scores: dict[str, Tensor]) -> dict[str, tuple[float, ...]]:  # 
 def _same_image(look, i, copies=1):
     "Image i of a look, as often as there are captions to try."
     one = lambda x: x[i:i + 1].expand(copies, *x.shape[1:])
-    tensors = {name: one(x) for name, x in vars(look.batch).items() if isinstance(x, Tensor)}
-    batch = replace(look.batch, **tensors, captions=[look.batch.captions[i]] * copies, broken=[])
+    batch = replace(look.batch._each(one), captions=[look.batch.captions[i]] * copies, broken=[])
     return Look(batch, Mask(*map(one, look.mask)), one(look.context), one(look.target),
                 {name: one(guess) for name, guess in look.guesses.items()})
 
@@ -73,7 +72,7 @@ def _caption_cosine(model, look, captions):
     return F.cosine_similarity(guess.float(), look.target, dim=-1)
 
 def word_attribution(model: VLJEPA, look: Look, i: int = 0) -> tuple[list[str], Tensor]:  # W words; [W, Nm]
-    "Blank a word of image `i` of a `look` at a time: how much cosine does each hidden patch of a `model` lose?"
+    "Blank a word of image `i` of a `look` at a time: how much cosine does a `model` lose at each patch?"
     words, token = look.batch.captions[i].split(), model.text.tokenizer.mask_token
     hole = lambda k: [*words[:k], re.sub(r"\w+", token, words[k], count=1), *words[k + 1:]]
     lines = [" ".join(words), *(" ".join(hole(k)) for k in range(len(words)))]
@@ -81,7 +80,7 @@ def word_attribution(model: VLJEPA, look: Look, i: int = 0) -> tuple[list[str], 
     return words, (cosine[:1] - cosine[1:]).cpu()
 
 def word_gradient(model: VLJEPA, look: Look, i: int = 0, patches=(0,)) -> tuple[list[str], Tensor]:  # [W, P]
-    "To first order, what each word of image `i` of a `look` adds to a `model`'s cosine of P hidden `patches`."
+    "To first order, what each word of image `i` of a `look` adds to the `model`'s cosine at P `patches`."
     look, words = _same_image(look, i), look.batch.captions[i].split()
     owner = [k for k, word in enumerate(words) for _ in word + " "]  # of each character, and of spaces
     text, real = caption_latents(model, look.batch, [line := " ".join(words)])
@@ -98,7 +97,7 @@ def word_gradient(model: VLJEPA, look: Look, i: int = 0, patches=(0,)) -> tuple[
 
 # %% ../nbs/11_diagnostics.ipynb #c044
 def leak(model: VLJEPA, images: Tensor, keep: Tensor, seed: int = 0) -> float:  # 0: sees `keep` [B, Nv] only
-    "Repaint by `seed` what is not visible of `images`: how much does the `model`'s context change, as a share?"
+    "Repaint what is hidden of `images`, by `seed`: by what share does the context of the `model` change?"
     noise = torch.randn(images.shape, generator=seeded(seed)).to(images)
     visible = F.interpolate(on_grid(keep, model.vision.grid)[:, None].float(), images.shape[-2:])
     with torch.no_grad():

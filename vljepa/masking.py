@@ -47,7 +47,7 @@ def coverage(mask: Mask, grid: tuple[int, int]) -> Tensor:  # [rows, cols] float
     return on_grid(mask.hide, grid).float().mean(0)
 
 def copy_paste(mask: Mask, grid: tuple[int, int]) -> float:  # between 0 and 1
-    "The share of patches hidden by a `mask` that touch a visible one beside them in the `grid` (rows, columns)."
+    "The share of hidden patches that touch a visible one above, below, left or right; `mask`, `grid` as above."
     seen = F.pad(on_grid(mask.keep, grid), (1, 1, 1, 1))  # nothing is visible outside the image
     touches = seen[:, :-2, 1:-1] | seen[:, 2:, 1:-1] | seen[:, 1:-1, :-2] | seen[:, 1:-1, 2:]
     return touches.flatten(1).gather(1, mask.hide).float().mean().item()
@@ -76,8 +76,11 @@ def _lowest(score, n):
 
 # %% ../nbs/03_masking.ipynb #c032
 class Masker:
-    "Call it with a batch size: a `Mask` hides a `share` of a `grid` (rows, columns); a subclass says in `draw` how."
-    def __init__(self, grid: tuple[int, int] = (14, 14), share: float = 0.6):
+    "Call it with a batch size to get a `Mask`; a subclass says in `draw` which patches that is."
+    def __init__(self,
+        grid: tuple[int, int] = (14, 14),  # rows, columns
+        share: float = 0.6,  # how much to hide
+    ):
         self.grid = _check_grid(grid)
         self.num_patches, self.num_hidden = self.grid[0] * self.grid[1], _count_hidden(share, grid)
 
@@ -90,7 +93,7 @@ class Masker:
         return mask if device is None else mask.to(device)
 
     def draw(self, batch_size, generator, device) -> tuple[Tensor, Tensor]:  # both [B, N] bool, on `device`
-        "Visible and hidden patches, equally many in each of `batch_size` samples, by chance from a `generator`."
+        "The visible and the hidden patches, equally many in each of `batch_size` samples, by a `generator`."
         raise NotImplementedError
 
 class RandomMask(Masker):

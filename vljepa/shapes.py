@@ -51,20 +51,9 @@ class Thing:
     y: float  # centre, as a share of the image height
     x: float  # centre, as a share of the image width
 
-    @property
-    def name(self) -> str:  # such as "small red star"
-        "Size, colour and shape."
-        return f"{self.size} {self.color} {self.shape}"
-
-    @property
-    def place(self) -> str:  # such as "top right"
-        "The cell in words."
-        return PLACES[self.row, self.col]
-
-    @property
-    def where(self) -> str:  # such as "at the top right"
-        "The cell in words, with a preposition."
-        return f"{'in' if self.place == 'center' else 'at'} the {self.place}"
+    name = property(lambda self: f"{self.size} {self.color} {self.shape}")  # such as "small red star"
+    place = property(lambda self: PLACES[self.row, self.col])  # such as "top right"
+    where = property(lambda self: f"{'in' if self.place == 'center' else 'at'} the {self.place}")
 
 # %% ../nbs/01_shapes.ipynb #c016
 def _sample_things(rng, max_objects=4, occlusion=False):

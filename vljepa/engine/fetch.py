@@ -97,8 +97,7 @@ def fetch(url, path, md5=None):
     try:
         with urlopen(request, timeout=60) as reply:
             if reply.status != 206: start = 0  # this server always sends everything
-            length = reply.headers["Content-Length"]
-            total = start + int(length) if length else None
+            total = start + int(length) if (length := reply.headers["Content-Length"]) else None
             with open(part, "r+b" if part.exists() else "wb") as file, \
                  tqdm(desc=path.name, total=total, initial=start, unit="B", unit_scale=True) as bar:
                 file.truncate(start)

@@ -87,6 +87,22 @@ def draft_size(transform):
     size = getattr(first, "size", None) if type(first).__name__ == "Resize" else None
     return size if isinstance(size, int | None) else max(size)
 
+_TURNS = {5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270,  # EXIF's numbers that swap the sides
+          7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
+
+def mask_turn(path, size):
+    "How to turn a mask of this height and width, like the picture; None: not, as where no file can be read."
+    try:
+        with open_image(path) as file:
+            turn, tags = _TURNS.get(file.getexif().get(0x112)), getattr(file, "tag_v2", None)
+            w, h = (tags[256], tags[257]) if tags else file.size  # of TIFF, Pillow swaps the sides itself
+    except Exception: return None  # missing, damaged, or EXIF that cannot be read
+    if size == ([w, h] if turn else [h, w]): return None
+    if turn and size == [h, w]: return turn
+    seen = (w, h) if turn else (h, w)
+    raise ValueError(f"has the height {size[0]} and the width {size[1]}, but {path} is {seen[0]} high and "
+                     f"{seen[1]} wide: give its size as seen, and outlines to match")
+
 def picture_names(paths, verify=False):
     "Checksums of files, remembered by place, size and times unless `verify`; a missing one's is its name."
     folder = os.path.commonpath([Path(p).absolute().parent for p in paths]) if paths else ""
