@@ -26,7 +26,7 @@ class Study:
     setting: dict = field(default_factory=dict)  # Fields that differ for all of them under the preset tiny
 
     def changes(self, variant: str, preset: str = "tiny", given: dict | None = None) -> dict:  # of the preset
-        "What differs in a `variant` from the `preset`: the setting, what is `given`, and its own, which wins."
+        "How a `variant` differs from the `preset`: the setting, what is `given`, and its own, which wins."
         return {**(self.setting if preset == "tiny" else {}), **(given or {}), **self.variants[variant]}
 
     baseline = property(lambda self: next(iter(self.variants)))  # the variant to compare the others with

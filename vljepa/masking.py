@@ -47,7 +47,7 @@ def coverage(mask: Mask, grid: tuple[int, int]) -> Tensor:  # [rows, cols] float
     return on_grid(mask.hide, grid).float().mean(0)
 
 def copy_paste(mask: Mask, grid: tuple[int, int]) -> float:  # between 0 and 1
-    "The share of hidden patches that touch a visible one above, below, left or right; `mask`, `grid` as above."
+    "Share of hidden patches that touch a visible one in the `grid` of a `mask`: above, below, left, right."
     seen = F.pad(on_grid(mask.keep, grid), (1, 1, 1, 1))  # nothing is visible outside the image
     touches = seen[:, :-2, 1:-1] | seen[:, 2:, 1:-1] | seen[:, 1:-1, :-2] | seen[:, 1:-1, 2:]
     return touches.flatten(1).gather(1, mask.hide).float().mean().item()
@@ -76,11 +76,8 @@ def _lowest(score, n):
 
 # %% ../nbs/03_masking.ipynb #c032
 class Masker:
-    "Call it with a batch size to get a `Mask`; a subclass says in `draw` which patches that is."
-    def __init__(self,
-        grid: tuple[int, int] = (14, 14),  # rows, columns
-        share: float = 0.6,  # how much to hide
-    ):
+    "Call it with a batch size: a `Mask` hides a `share` of a `grid`; a subclass says in `draw` where."
+    def __init__(self, grid: tuple[int, int] = (14, 14), share: float = 0.6):  # rows, cols; how much to hide
         self.grid = _check_grid(grid)
         self.num_patches, self.num_hidden = self.grid[0] * self.grid[1], _count_hidden(share, grid)
 
@@ -183,7 +180,6 @@ class MultiBlockMask(Masker):
         visible = _lowest(self._place(context, generator).masked_fill(hidden, math.inf), self.num_visible)
         return visible, hidden
 
-# %% ../nbs/03_masking.ipynb #c060
 MASKS = dict(random=RandomMask, block=BlockMask, multiblock=MultiBlockMask)
 
 # %% ../nbs/03_masking.ipynb #c076

@@ -125,14 +125,10 @@ def describe(things: list[Thing], rng: np.random.Generator) -> list[str]:  # fiv
     related = _RELATED.format(a=a, b=b, relation=_relation(a, b))
     return captions + [_join([related] + [_STYLES[0][1].format(t=t) for t in rest])]
 
-def _words():
-    "All words and punctuation marks that captions can contain, sorted."
-    templates = [text for style in _STYLES for text in style] + [_RELATED, _ALONE, _join(["", "", ""])]
-    places = [Thing("", "", "", row, col, 0, 0).where for row, col in PLACES]
-    text = " ".join([*templates, *places, *_RELATIONS, *SIZES, *COLORS, *SHAPES])
-    return sorted(set(re.findall(r"[a-z]+|[,:]", re.sub(r"{.*?}", " ", text))))
-
-WORDS = _words()
+_TEMPLATES = [text for style in _STYLES for text in style] + [_RELATED, _ALONE, _join(["", "", ""])]
+_CELLS = [Thing("", "", "", row, col, 0, 0).where for row, col in PLACES]
+_TEXT = " ".join([*_TEMPLATES, *_CELLS, *_RELATIONS, *SIZES, *COLORS, *SHAPES])  # of all captions
+WORDS = sorted(set(re.findall(r"[a-z]+|[,:]", re.sub(r"{.*?}", " ", _TEXT))))
 
 # %% ../nbs/01_shapes.ipynb #c031
 @dataclass

@@ -6,13 +6,10 @@
 __all__ = ['CocoCaptions']
 
 # %% ../../nbs/engine/E03_coco.ipynb #o002
-import csv, functools, hashlib, itertools, json, re, reprlib, warnings
-from collections import Counter
-from contextlib import redirect_stdout
+import collections, contextlib, csv, functools, hashlib, itertools, json, re, reprlib, warnings
 from pathlib import Path
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
@@ -37,7 +34,7 @@ def _check_coco(content):
                 value = entry.get(key)
                 if type(value) is not kind or kind is int and not -2**63 <= value < 2**63:
                     raise ValueError(f"{key!r} of number {n} of {part!r} is {show(value)}, not {words[kind]}")
-        seen = Counter(entry["id"] for entry in entries)
+        seen = collections.Counter(entry["id"] for entry in entries)
         if part != "annotations" and len(seen) < len(entries):
             raise ValueError(f"{seen.most_common(1)[0][0]} is the id of several of the {part!r}")
     for n, entry in enumerate(content["annotations"]):  # `seen` holds the ids of the categories
@@ -67,7 +64,7 @@ def read_coco(path):
         warnings.warn(f"{lost} annotations in {path} are of images that it does not list, and are skipped")
     if not content["categories"]: del content["categories"]  # else pycocotools asks for one of each
     coco.dataset = {**content, "annotations": kept}
-    with redirect_stdout(None): coco.createIndex()
+    with contextlib.redirect_stdout(None): coco.createIndex()
     return coco
 
 _LONGEST = 4000  # characters of a caption
@@ -82,7 +79,7 @@ def read_captions(root, split, limit=None):
     places = root / "images" / split, root / split
     if not (folder := next(filter(Path.is_dir, places), None)):
         raise FileNotFoundError(f"no image folder for {path}: put the images into {places[0]} or {places[1]}")
-    captions, count = {}, Counter()
+    captions, count = {}, collections.Counter()
     for i in sorted(coco.imgs):
         found = [a.get("caption") for a in coco.imgToAnns.get(i, []) if a.get("caption") is not None]
         lines = [one_line(text) for text in found if isinstance(text, str)]
@@ -243,8 +240,7 @@ def label_regions(annotations, split, ids, keys, transform, grid, paths=None):
     "Share of each patch (as the encoder sees it) that a class covers, [n, C, N]; None: nothing has a place."
     coco, column, columns_of = read_instances(annotations, split, keys)
     cover, picture = torch.zeros(len(ids), len(column), grid[0] * grid[1]), None
-    is_geometry = lambda step: "Tensor" not in type(step).__name__
-    geometry = list(itertools.takewhile(is_geometry, transform.transforms))
+    geometry = [*itertools.takewhile(lambda step: "Tensor" not in type(step).__name__, transform.transforms)]
     for row, i in enumerate(tqdm(ids, desc="where the objects are", disable=None)):
         masks, turn, image = {}, None, coco.imgs.get(i)
         try:
@@ -258,7 +254,7 @@ def label_regions(annotations, split, ids, keys, transform, grid, paths=None):
             if turn is not None: picture = picture.transpose(turn)
             for step in geometry: picture = step(picture)
             share = torch.from_numpy(np.array(picture)).float()[None] / 255
-            cover[row, c] = F.adaptive_avg_pool2d(share, grid).flatten()
+            cover[row, c] = torch.nn.functional.adaptive_avg_pool2d(share, grid).flatten()
     return None if picture is None else cover
 
 def read_labels(path, dataset):

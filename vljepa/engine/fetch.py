@@ -6,12 +6,8 @@
 __all__ = ['make_shapes_coco', 'download_coco', 'check_folder']
 
 # %% ../../nbs/engine/E04_fetch.ipynb #g002
-import json, shutil, tempfile, zipfile, zlib
-from dataclasses import asdict
-from http.client import HTTPException
+import http.client, json, shutil, tempfile, urllib.error, urllib.request, zipfile, zlib
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 import numpy as np
 from PIL import Image
 from pycocotools import mask as rle
@@ -67,7 +63,7 @@ def make_shapes_coco(
     "Write a `ShapesWorld` as a COCO folder, or reuse the folder if it already holds exactly that."
     world, root = ShapesWorld(**world), Path(root)
     if min(train, val) < 1: raise ValueError(f"train={train} and val={val} must both be 1 or more")
-    settings = dict(generator="vljepa ShapesWorld 1", train=train, val=val, **asdict(world))
+    settings = dict(generator="vljepa ShapesWorld 1", train=train, val=val, **vars(world))
     info = dict(description="Coloured shapes on a grid, with captions that name them", settings=settings)
     if root.is_file() or root.is_dir() and any(root.iterdir()):
         _check_same(root, info)
@@ -93,9 +89,9 @@ def fetch(url, path, md5=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     start = max(part.stat().st_size - 1, 0) if part.exists() else 0  # one byte less, so that a rest is left
-    request = Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:
-        with urlopen(request, timeout=60) as reply:
+        with urllib.request.urlopen(request, timeout=60) as reply:
             if reply.status != 206: start = 0  # this server always sends everything
             total = start + int(length) if (length := reply.headers["Content-Length"]) else None
             with open(part, "r+b" if part.exists() else "wb") as file, \
@@ -103,7 +99,7 @@ def fetch(url, path, md5=None):
                 file.truncate(start)
                 file.seek(start)
                 while piece := reply.read(1 << 20): bar.update(file.write(piece))
-    except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
         raise ConnectionError(f"cannot download {url} ({error}): check network and address") from error
     if total not in (None, size := part.stat().st_size):
         raise ConnectionError(f"{url} broke off after {size} of {total} bytes: run this again to go on")
@@ -158,7 +154,6 @@ def download_coco(
         archive.unlink()
     return root
 
-# %% ../../nbs/engine/E04_fetch.ipynb #g021
 def check_folder(root: str | Path, split: str) -> list[str]:  # what to print, a line each
     "Read each picture of a `split` of `root`: how many there are, which are the same, which cannot be read."
     data = CocoCaptions(root, split)

@@ -6,8 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/engine/E02_pictures.ipynb #p002
-import functools, hashlib, json, os, re, stat, warnings
-from contextlib import suppress
+import contextlib, functools, hashlib, json, os, re, stat, warnings
 from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
@@ -29,7 +28,7 @@ _FOREIGN = {  # how other files begin, and what to do about them
 @functools.cache
 def _readable_formats():
     "Those of the formats that are installed; HEIF comes with the package pillow_heif."
-    with suppress(ImportError):  # then the error for a HEIC photograph names it
+    with contextlib.suppress(ImportError):  # then the error for a HEIC photograph names it
         import pillow_heif
         pillow_heif.register_heif_opener()
     Image.init()
@@ -74,7 +73,7 @@ def read_rgb(path, least=None):
         except MemoryError: raise
         except Exception as e:  # each format has errors of its own
             raise OSError(f"{path} is damaged ({e}): fetch it again") from e
-        with suppress(Exception): ImageOps.exif_transpose(file, in_place=True)  # unless EXIF cannot be read
+        with contextlib.suppress(Exception): ImageOps.exif_transpose(file, in_place=True)  # if EXIF is whole
         if file.mode.startswith(("I", "F")):
             return Image.fromarray(_eight_bits(np.asarray(file), path)).convert("RGB")
         if file.mode[-1] not in "Aa" and "transparency" not in file.info: return file.convert("RGB")
@@ -121,7 +120,7 @@ def picture_names(paths, verify=False):
             names.append(had[3])
         except OSError: names.append(f"no file {Path(path).name}")
     if new:
-        with suppress(OSError):  # a memory that cannot be kept costs time, and nothing else
+        with contextlib.suppress(OSError):  # a memory that cannot be kept costs time, and nothing else
             memory.parent.mkdir(parents=True, exist_ok=True)
             write_json(memory, known | new)
     return names

@@ -6,8 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/engine/E07_store.ipynb #c003
-import errno, hashlib, math, os, shutil, tempfile, time
-from contextlib import contextmanager
+import contextlib, errno, hashlib, math, os, shutil, tempfile, time
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np
@@ -44,7 +43,7 @@ class Array(NamedTuple):
 
     nbytes = property(lambda self: math.prod(self.shape) * np.dtype(self.dtype).itemsize)  # of all rows
 
-@contextmanager
+@contextlib.contextmanager
 def _partial_folder(folder):
     "A locked place for half a file, or a sentence where none can be; what killed processes left is deleted."
     try:
