@@ -26,13 +26,10 @@ class Study:
     setting: dict = field(default_factory=dict)  # Fields that differ for all of them under the preset tiny
 
     def changes(self, variant: str, preset: str = "tiny", given: dict | None = None) -> dict:  # of the preset
-        "Fields that differ in a variant: the study's setting, what is given, and its own, which win."
+        "How a `variant` differs from the `preset`: the setting, what is `given`, and its own, which wins."
         return {**(self.setting if preset == "tiny" else {}), **(given or {}), **self.variants[variant]}
 
-    @property
-    def baseline(self) -> str: # Name of a variant
-        "What the others are compared with."
-        return next(iter(self.variants))
+    baseline = property(lambda self: next(iter(self.variants)))  # the variant to compare the others with
 
 def read_table(path: Path) -> list[dict]:  # column -> number or text; columns without a value are left out
     "Read the rows of a study, of its mask banks or of its learning curves from a CSV file."
@@ -48,7 +45,6 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:  # by 
     half = float(stats.t.ppf(.975, n - 1) * np.std(values, ddof=1) / n**.5) if n > 1 else math.inf
     return mean, mean - half, mean + half
 
-# %% ../nbs/13_ablations.ipynb #c046
 def paired_p(differences: Sequence[float]) -> float:  # one for each seed -> p, 1 where nothing differs
     "Student's t-test of differences by seed against 0; the sign test where they do not scatter."
     if len(differences) < 2 or not np.any(differences): return 1.
@@ -66,11 +62,10 @@ def holm(p: Sequence[float]) -> list[float]:  # of several comparisons, in the s
 
 # %% ../nbs/13_ablations.ipynb #c054
 def compare_variants(rows: list[dict], study: Study, measure: str = "") -> dict[str, dict]:  # by variant
-    "n, mean, low and high of each; and difference (mean, low, high) from the baseline by seed, and p."
+    "n, mean, low, high of a `measure` in `rows` of a `study`; difference (mean, low, high) by seed, and p."
     measure, table = measure or study.measure, {}
-    by_seed = {v: {} for v in study.variants}
-    for r in rows:
-        if r["variant"] in by_seed and measure in r: by_seed[r["variant"]][r["seed"]] = r[measure]
+    by_seed = {v: {r["seed"]: r[measure] for r in rows if r["variant"] == v and measure in r}
+               for v in study.variants}
     for variant, values in by_seed.items():
         summary = dict(zip(("mean", "low", "high"), mean_interval(list(values.values())))) if values else {}
         table[variant] = dict(n=len(values), **summary)
@@ -85,7 +80,7 @@ def compare_variants(rows: list[dict], study: Study, measure: str = "") -> dict[
 
 # %% ../nbs/13_ablations.ipynb #c057
 def finding(rows: list[dict], study: Study) -> str:  # one sentence, in Markdown
-    "Which variants differ from the baseline, by a corrected test."
+    "Which variants of a `study` differ from the baseline, by a corrected test of its `rows`."
     table = compare_variants(rows, study)
     base, undecided, failed = table[study.baseline], "no difference proved", "did not finish"
     told = {kind: [] for kind in ("better", "worse", undecided, failed)}
@@ -101,7 +96,7 @@ def finding(rows: list[dict], study: Study) -> str:  # one sentence, in Markdown
             f"{base['low']:.3f} to {base['high']:.3f}, {base['n']} seeds), " + "; ".join(parts) + ".")
 
 def format_study(rows: list[dict], study: Study) -> str:  # a table in Markdown
-    "Every variant with its interval, its difference and what else was measured."
+    "Every variant of a `study` with its interval, its difference and what else its `rows` measured."
     table, shown = compare_variants(rows, study), ["loss", "cosine", "baseline", "gain", "probe", "within"]
     shown = [m for m in shown + ["hidden", "visible", "neither"] * study.banks if m != study.measure]
     head = ["variant", study.measure, "95%", "difference", "95%", "p (Holm)", *shown]
@@ -120,9 +115,10 @@ def format_study(rows: list[dict], study: Study) -> str:  # a table in Markdown
         lines.append("| " + " | ".join([variant, *cells]) + " |")
     return "\n".join(lines)
 
-# %% ../nbs/13_ablations.ipynb #c059
 def plot_intervals(
-    rows: list[dict], study: Study, measure: str = "",  # Of one study; another measure than it decides by
+    rows: list[dict],  # Of one study
+    study: Study,  # Its variants, from top to bottom
+    measure: str = "",  # Another than it decides by
     ax: plt.Axes | None = None,  # Where to draw; a new figure when absent
 ) -> plt.Axes:  # One line for each variant
     "Each seed a ring, the mean a dot, its 95% interval a bar; the grey band is the baseline's."
@@ -144,7 +140,7 @@ def plot_intervals(
     return ax
 
 def plot_curves(curve_rows: list[dict], ax: plt.Axes | None = None) -> plt.Axes:  # of `<study>_curves.csv`
-    "Skill on held-out images by images seen, mean over seeds; the band is the 95% interval."
+    "Skill of `curve_rows`, mean over seeds, on `ax` or a new figure; the band is the 95% interval."
     variants = list(dict.fromkeys(r["variant"] for r in curve_rows))
     if ax is None: ax = plt.subplots(figsize=(6, 3), layout="constrained")[1]
     colors = plt.get_cmap("viridis")(np.linspace(0, .9, len(variants)))

@@ -42,9 +42,8 @@ def hash_uniform(*facts: int | str) -> float:  # such as seed, epoch and image i
         h ^= h >> 31
     return (h >> 11) / 2**53  # 53 bits fit a float exactly, so 1.0 cannot come out
 
-# %% ../nbs/02_data.ipynb #d003
-def seeded(seed: int, *keys: int) -> torch.Generator:  # on the CPU; keys: such as step and micro-batch
-    "A generator that depends on nothing but its arguments."
+def seeded(seed: int, *keys: int) -> torch.Generator:  # on the CPU
+    "A generator that depends on nothing but `seed` and `keys`, such as step and micro-batch."
     state = 0
     for key in (seed, *keys): state = (state * 1_000_003 + key + 1) % (2**63 - 1)
     return torch.Generator().manual_seed(state)
@@ -53,12 +52,13 @@ def seeded(seed: int, *keys: int) -> torch.Generator:  # on the CPU; keys: such 
 class CaptionedImages(Dataset):
     "Images with one of their captions each, picked by a seeded rule; a subclass gives images (`read_image`)."
 
-    def __init__(
-        self,
-        ids: list[int] | list[str], captions: list[list[str]],  # N image ids; one or more captions of each
+    def __init__(self,
+        ids: list[int] | list[str],  # N image ids
+        captions: list[list[str]],  # one or more of each image
         transform: Callable | None = None,  # PIL image -> float [3, H, W]; None means `to_tensor`
         caption: str = "random",  # "random" or "first"
-        drop_caption: float = 0., seed: int = 0,  # share of captions that become "", drawn anew each epoch
+        drop_caption: float = 0.,  # share of captions that become "", drawn anew each epoch
+        seed: int = 0,  # another seed picks other captions
     ):
         if caption not in ("random", "first"):
             raise ValueError(f"caption={caption!r} is unknown: use 'random' or 'first'")
@@ -87,9 +87,9 @@ class CaptionedImages(Dataset):
         return Sample(self.read_image(i), self.pick_caption(i), labels, self.ids[i])
 
 class ShapesImages(CaptionedImages):
-    "Scenes of a `ShapesWorld` in memory; scene n has the id n + 1, as in a folder that is made of it."
+    "Scenes (`numbers`) of a `world` in memory; scene n has the id n + 1, as in a folder made of it."
 
-    def __init__(self, world: ShapesWorld, numbers: range = range(4000), **options):  # as `CaptionedImages`
+    def __init__(self, world: ShapesWorld, numbers: range = range(4000), **options):  # `options` as above
         self.scenes = [world[n] for n in numbers]
         super().__init__([n + 1 for n in numbers], [scene.captions for scene in self.scenes], **options)
 
@@ -111,9 +111,8 @@ def word_tokenizer(words: list[str]) -> Callable:  # a transformers `BertTokeniz
     vocab = {word: i for i, word in enumerate(dict.fromkeys([*special, *words]))}
     return BertTokenizerFast(vocab, do_lower_case=True)  # splits at spaces and around commas
 
-# %% ../nbs/02_data.ipynb #c050
 def tokenize(captions: list[str], tokenizer: Callable, max_length=64) -> tuple[Tensor, Tensor]:  # [B, T]
-    "Token ids of B captions, cut and padded, and where tokens are real, bool; T is 0 without a tokenizer."
+    "Ids of B `captions`, at most `max_length`; where they are real, bool. T is 0 without a `tokenizer`."
     if not captions or tokenizer is None:
         return tuple(torch.zeros(len(captions), 0, dtype=kind) for kind in (torch.int64, torch.bool))
     most = min(max_length, 2**31 - 1)  # tokenizers count no further
@@ -140,7 +139,7 @@ class Batch:
         return self.image_ids.tolist() if isinstance(self.image_ids, Tensor) else list(self.image_ids)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":  # a new batch
-        "Move the tensors."
+        "Move the tensors to a `device`; from page-locked memory, `non_blocking` need not wait for them."
         return self._each(lambda x: x.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> "Batch":  # a new batch
@@ -151,7 +150,7 @@ class Batch:
         return replace(self, **{name: change(x) for name, x in vars(self).items() if isinstance(x, Tensor)})
 
 def collate(samples: list[Sample], tokenizer: Callable | None, max_length: int = 64) -> Batch:  # of good ones
-    "Stack samples into a batch, broken ones left out and listed; tokenizer and length as in `tokenize`."
+    "Stack `samples`, broken ones left out and listed; `tokenizer` and `max_length` as in `tokenize`."
     good = [s for s in samples if s.image is not None]
     if len(sizes := sorted({tuple(s.image.shape) for s in good})) > 1:
         raise ValueError(f"images of the sizes {', '.join(map(str, sizes))} do not fit into one batch: "
@@ -166,7 +165,7 @@ def collate(samples: list[Sample], tokenizer: Callable | None, max_length: int =
 
 # %% ../nbs/02_data.ipynb #c058
 def retext(batch: Batch, captions: list[str], tokenizer: Callable, max_length: int = 64) -> Batch:  # new
-    "The same images with other captions, one for each; tokenizer and length as in `tokenize`."
+    "A `batch` with other `captions`, one an image; `tokenizer` and `max_length` as in `tokenize`."
     if len(captions) != len(batch):
         raise ValueError(f"{len(captions)} captions for {len(batch)} images: give one caption for each image")
     text_ids, text_mask = (x.to(batch.text_ids.device) for x in tokenize(captions, tokenizer, max_length))

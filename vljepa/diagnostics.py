@@ -42,7 +42,7 @@ def fit_ridge(seen: Iterable[Look]) -> Tensor:  # looks at training images -> we
 
 # %% ../nbs/11_diagnostics.ipynb #c030
 def bootstrap(statistic: Callable, n: int, draws: int = 2000, seed: int = 0) -> tuple[float, float]:  # 95%
-    "Interval of a statistic (weights [draws, n] -> [draws]) had other images been held out, without bias."
+    "Interval of a `statistic` ([`draws`, `n`] weights -> [draws]) over other images by `seed`, without bias."
     picks = torch.randint(n, (draws, n), generator=seeded(seed))
     counts = torch.zeros(draws, n).scatter_add_(1, picks, torch.ones(draws, n))
     values, whole = statistic(counts / n).float(), statistic(torch.full((1, n), 1 / n)).float()
@@ -61,8 +61,7 @@ def caption_gain(scores: dict[str, Tensor]) -> dict[str, tuple[float, ...]]:  # 
 def _same_image(look, i, copies=1):
     "Image i of a look, as often as there are captions to try."
     one = lambda x: x[i:i + 1].expand(copies, *x.shape[1:])
-    tensors = {name: one(x) for name, x in vars(look.batch).items() if isinstance(x, Tensor)}
-    batch = replace(look.batch, **tensors, captions=[look.batch.captions[i]] * copies, broken=[])
+    batch = replace(look.batch._each(one), captions=[look.batch.captions[i]] * copies, broken=[])
     return Look(batch, Mask(*map(one, look.mask)), one(look.context), one(look.target),
                 {name: one(guess) for name, guess in look.guesses.items()})
 
@@ -73,7 +72,7 @@ def _caption_cosine(model, look, captions):
     return F.cosine_similarity(guess.float(), look.target, dim=-1)
 
 def word_attribution(model: VLJEPA, look: Look, i: int = 0) -> tuple[list[str], Tensor]:  # W words; [W, Nm]
-    "Blank one word of image i's caption at a time: how much cosine does each hidden patch lose?"
+    "Blank a word of image `i` of a `look` at a time: how much cosine does a `model` lose at each patch?"
     words, token = look.batch.captions[i].split(), model.text.tokenizer.mask_token
     hole = lambda k: [*words[:k], re.sub(r"\w+", token, words[k], count=1), *words[k + 1:]]
     lines = [" ".join(words), *(" ".join(hole(k)) for k in range(len(words)))]
@@ -81,7 +80,7 @@ def word_attribution(model: VLJEPA, look: Look, i: int = 0) -> tuple[list[str], 
     return words, (cosine[:1] - cosine[1:]).cpu()
 
 def word_gradient(model: VLJEPA, look: Look, i: int = 0, patches=(0,)) -> tuple[list[str], Tensor]:  # [W, P]
-    "To first order, what each word of image i's caption adds to the cosine of P of its hidden patches."
+    "To first order, what each word of image `i` of a `look` adds to the `model`'s cosine at P `patches`."
     look, words = _same_image(look, i), look.batch.captions[i].split()
     owner = [k for k, word in enumerate(words) for _ in word + " "]  # of each character, and of spaces
     text, real = caption_latents(model, look.batch, [line := " ".join(words)])
@@ -98,7 +97,7 @@ def word_gradient(model: VLJEPA, look: Look, i: int = 0, patches=(0,)) -> tuple[
 
 # %% ../nbs/11_diagnostics.ipynb #c044
 def leak(model: VLJEPA, images: Tensor, keep: Tensor, seed: int = 0) -> float:  # 0: sees `keep` [B, Nv] only
-    "Repaint everything that is not visible: how much does the context change, relative to its length?"
+    "Repaint what is hidden of `images`, by `seed`: by what share does the context of the `model` change?"
     noise = torch.randn(images.shape, generator=seeded(seed)).to(images)
     visible = F.interpolate(on_grid(keep, model.vision.grid)[:, None].float(), images.shape[-2:])
     with torch.no_grad():
@@ -123,9 +122,12 @@ class Examination(NamedTuple):
 
 @torch.no_grad()
 def examine(
-    model: VLJEPA, batches: Iterable[Batch],  # A trained model; held-out images, gone through twice
-    bank: MaskBank, means: Tensor,  # The masks of every evaluation; from `latent_means`, [N, D]
-    captions: dict[str, dict], weights: Tensor,  # By kind: image id -> caption; from `fit_ridge`
+    model: VLJEPA,  # A trained model
+    batches: Iterable[Batch],  # Held-out images, gone through twice
+    bank: MaskBank,  # The masks of every evaluation
+    means: Tensor,  # From `latent_means`, [N, D]
+    captions: dict[str, dict],  # By kind: image id -> caption
+    weights: Tensor,  # From `fit_ridge`, [3D + 1, D]
     **options,  # Of `looks`, such as images=100
 ) -> Examination:  # Cosines, meters and the leak
     "Measure a model on held-out images under fixed masks."
@@ -140,7 +142,6 @@ def examine(
     spread = {part: meters(z) | _ranks(z) for part, z in first.items()}
     return Examination({n: c.mean(1) for n, c in cosines.items()}, places, spread, leaked)
 
-# %% ../nbs/11_diagnostics.ipynb #c055
 def diagnose(examination: Examination) -> dict[str, str]:  # meter -> what it found; empty for a healthy run
     "What the meters recognise."
     e, found = examination, {}
@@ -167,7 +168,7 @@ def _cut(images, grid):
 
 @torch.no_grad()
 def patch_library(model: VLJEPA, batches: Iterable[Batch], images: int = 256) -> PatchLibrary:  # of so many
-    "Cut training images, to the next whole batch, into patches, each with its target latent."
+    "Cut `images` of `batches`, to a whole batch, into patches, each with its target latent by a `model`."
     latents, crops, done = [], [], 0
     for batch in batches:
         if not len(batch): continue
@@ -180,7 +181,7 @@ def patch_library(model: VLJEPA, batches: Iterable[Batch], images: int = 256) ->
 
 @torch.no_grad()
 def patchwork(model: VLJEPA, look: Look, guess: Tensor, library: PatchLibrary) -> Tensor:  # [B, 3, H, W]
-    "Put in place of each hidden patch the real patch with the latent nearest to its guess [B, Nm, D]."
+    "For each hidden patch of a `look` the one of a `library` nearest to a `guess` [B, Nm, D] of a `model`."
     patches, hidden = _cut(look.batch.images.cpu(), model.vision.grid), look.mask.hide.cpu()
     for own, hide, z in zip(patches, hidden, F.normalize(guess.float(), dim=-1).cpu()):
         own[hide] = library.crops[(z @ library.latents.T).argmax(-1)]

@@ -33,7 +33,7 @@ def _check_grid(grid):
     return sides
 
 def on_grid(patches: Tensor, grid: tuple[int, int]) -> Tensor:  # [B, n] -> [B, rows, cols] bool
-    "A picture that is True at the given patch numbers."
+    "A picture that is True at the given numbers of `patches` in a `grid` (rows, columns)."
     rows, cols = _check_grid(grid)
     if patches.numel() and patches.max() >= rows * cols:
         raise ValueError(f"the mask names patch {patches.max()}, but the last patch of a {rows}x{cols} grid "
@@ -43,21 +43,21 @@ def on_grid(patches: Tensor, grid: tuple[int, int]) -> Tensor:  # [B, n] -> [B, 
 
 # %% ../nbs/03_masking.ipynb #c022
 def coverage(mask: Mask, grid: tuple[int, int]) -> Tensor:  # [rows, cols] float, between 0 and 1
-    "How often each patch is hidden."
+    "How often each patch of a `grid` (rows, columns) is hidden by a batch of `mask`s."
     return on_grid(mask.hide, grid).float().mean(0)
 
 def copy_paste(mask: Mask, grid: tuple[int, int]) -> float:  # between 0 and 1
-    "The share of hidden patches that touch a visible patch above, below, left or right."
+    "Share of hidden patches that touch a visible one in the `grid` of a `mask`: above, below, left, right."
     seen = F.pad(on_grid(mask.keep, grid), (1, 1, 1, 1))  # nothing is visible outside the image
     touches = seen[:, :-2, 1:-1] | seen[:, 2:, 1:-1] | seen[:, 1:-1, :-2] | seen[:, 1:-1, 2:]
     return touches.flatten(1).gather(1, mask.hide).float().mean().item()
 
 def mask_shares(mask: Mask, grid: tuple[int, int]) -> dict[str, float]:  # "hidden", "visible", "neither"
-    "What a mask really hides and shows, whatever it was asked for; together 1."
+    "What a `mask` really hides and shows of a `grid` (rows, columns), whatever was asked for; together 1."
     hidden, visible = (patches.shape[1] / (grid[0] * grid[1]) for patches in (mask.hide, mask.keep))
     return dict(hidden=hidden, visible=visible, neither=1 - hidden - visible)
 
-# %% ../nbs/03_masking.ipynb #c026
+# %% ../nbs/03_masking.ipynb #c029
 def _count_hidden(share, grid):
     "How many patches a share hides; at least one is hidden and one stays visible."
     rows, cols = _check_grid(grid)
@@ -69,7 +69,6 @@ def _count_hidden(share, grid):
                          "choose a share or a finer grid that leaves at least one hidden and one visible.")
     return count
 
-# %% ../nbs/03_masking.ipynb #c029
 def _lowest(score, n):
     "True at the n lowest scores in each row of [B, N]."
     lowest = score.topk(n, dim=1, largest=False, sorted=False).indices
@@ -77,7 +76,7 @@ def _lowest(score, n):
 
 # %% ../nbs/03_masking.ipynb #c032
 class Masker:
-    "Call it with a batch size to get a `Mask`; a subclass says in `draw` which patches that is."
+    "Call it with a batch size: a `Mask` hides a `share` of a `grid`; a subclass says in `draw` where."
     def __init__(self, grid: tuple[int, int] = (14, 14), share: float = 0.6):  # rows, cols; how much to hide
         self.grid = _check_grid(grid)
         self.num_patches, self.num_hidden = self.grid[0] * self.grid[1], _count_hidden(share, grid)
@@ -91,7 +90,7 @@ class Masker:
         return mask if device is None else mask.to(device)
 
     def draw(self, batch_size, generator, device) -> tuple[Tensor, Tensor]:  # both [B, N] bool, on `device`
-        "The visible and the hidden patches as pictures, equally many in every sample."
+        "The visible and the hidden patches, equally many in each of `batch_size` samples, by a `generator`."
         raise NotImplementedError
 
 class RandomMask(Masker):
@@ -101,12 +100,11 @@ class RandomMask(Masker):
         hidden = _lowest(score, self.num_hidden)
         return ~hidden, hidden
 
-# %% ../nbs/03_masking.ipynb #c038
+# %% ../nbs/03_masking.ipynb #c041
 def _random_corner(size, limit, generator=None):
     "Where each block starts along one axis: whole numbers from 0 to limit - size, both included."
     return (torch.rand(size.shape, generator=generator, device=size.device) * (limit - size + 1)).floor()
 
-# %% ../nbs/03_masking.ipynb #c041
 def _check_range(name, bounds):
     "Refuse a range that is not 0 < low <= high."
     low, high = bounds if isinstance(bounds, (tuple, list)) and len(bounds) == 2 else (0, 0)
@@ -115,7 +113,7 @@ def _check_range(name, bounds):
     return low, high
 
 class BlockMask(Masker):
-    "Hide one rectangle per sample, trimmed to exactly the share asked for."
+    "Hide one rectangle per sample, trimmed to exactly the `share` of the `grid`; `aspect` is its shape."
     def __init__(self, grid=(14, 14), share=0.6, aspect=(2/3, 3/2)):  # range of height / width that may fit
         super().__init__(grid, share)
         self.aspect = _check_range("aspect", aspect)
@@ -139,7 +137,7 @@ class BlockMask(Masker):
         hidden = (inside & (place < self.num_hidden)).flatten(1)
         return ~hidden, hidden
 
-# %% ../nbs/03_masking.ipynb #c050
+# %% ../nbs/03_masking.ipynb #c053
 def _distance_to(middle, sides, grid):
     "How far, in sides [..., 2] of a block, each patch [..., N] is from its middle [..., 2]: up to .5 inside."
     y, x = ((torch.arange(n, device=middle.device) + .5 - middle[..., k, None]).abs() / sides[..., k, None]
@@ -147,12 +145,13 @@ def _distance_to(middle, sides, grid):
     y, x = y[..., :, None], x[..., None, :]  # [..., rows, 1], [..., 1, cols]
     return (torch.maximum(y, x) + 1e-3 * torch.minimum(y, x)).flatten(-2)
 
-# %% ../nbs/03_masking.ipynb #c053
 class MultiBlockMask(Masker):
     "After I-JEPA: several blocks to predict, most of what they leave visible; every mask drawn by itself."
     def __init__(self,
-        grid: tuple[int, int] = (14, 14), share: float = 0.6,  # as in `Masker`; the blocks hide it together
-        blocks: int = 4, aspect: tuple[float, float] = (0.75, 1.5),  # K per sample; range of height / width
+        grid: tuple[int, int] = (14, 14),  # rows, columns
+        share: float = 0.6,  # what the blocks hide together
+        blocks: int = 4,  # K per sample
+        aspect: tuple[float, float] = (0.75, 1.5),  # range of height / width
         context: float = 0.925,  # share of the patches left that are visible: those in a large block
     ):
         super().__init__(grid, share)
@@ -181,13 +180,12 @@ class MultiBlockMask(Masker):
         visible = _lowest(self._place(context, generator).masked_fill(hidden, math.inf), self.num_visible)
         return visible, hidden
 
-# %% ../nbs/03_masking.ipynb #c060
 MASKS = dict(random=RandomMask, block=BlockMask, multiblock=MultiBlockMask)
 
 # %% ../nbs/03_masking.ipynb #c076
 class MaskBank:
-    "Masks drawn once, so that every evaluation of an image hides the same patches."
-    def __init__(self, masker: Masker, size: int, seed: int = 0):  # size: how many masks to draw
+    "Masks of a `masker`, drawn once, so that every evaluation of an image hides the same patches."
+    def __init__(self, masker: Masker, size: int, seed: int = 0):  # `size` masks, another `seed` other ones
         self.mask = masker(size, torch.Generator().manual_seed(seed))
 
     def __len__(self): return len(self.mask.hide)

@@ -23,7 +23,7 @@ BASELINES = ("dataset mean", "position mean", "visible mean", "nearest visible")
 
 @torch.no_grad()
 def latent_means(model: VLJEPA, batches: Iterable[Batch], images: int = 1024) -> Tensor:  # [N, D]
-    "Mean target latent at each position over so many images or a few more: for the first two baselines."
+    "Mean target latent of a `model` at each position, over `images` of the `batches` or a few more."
     device, total, n, seen = next(model.parameters()).device, 0., 0, 0
     for batch in batches:
         if len(batch): total, n = total + model.targets(batch.images.to(device)).sum(0), n + len(batch)
@@ -33,8 +33,11 @@ def latent_means(model: VLJEPA, batches: Iterable[Batch], images: int = 1024) ->
     return total / n
 
 def baselines(
-    context: Tensor, mask: Mask, means: Tensor,  # [B, Nv, D]; keep [B, Nv], hide [B, Nm]; [N, D] by position
-    grid: tuple[int, int], normalize: bool = True,  # Rows, columns; layer-normalise the context, too
+    context: Tensor,  # Latents [B, Nv, D]
+    mask: Mask,  # keep [B, Nv], hide [B, Nm]
+    means: Tensor,  # From `latent_means`, [N, D]
+    grid: tuple[int, int],  # Rows, columns
+    normalize: bool = True,  # Layer-normalise the context, too
 ) -> dict[str, Tensor]:  # Four predictions, each [B, Nm, D]
     "Predictions that need no learning."
     B, Nm = mask.hide.shape
@@ -46,14 +49,15 @@ def baselines(
     return dict(zip(BASELINES, guesses))
 
 def skill(similarity: float | Tensor, baseline: float) -> float | Tensor:  # cosines -> 1 perfect, < 0 worse
-    "How much of the way from the best baseline to a perfect prediction was covered."
+    "How much of the way from the best `baseline` to a perfect prediction a `similarity` covers."
     return (similarity - baseline) / (1 - baseline)
 
 # %% ../nbs/09_measure.ipynb #c034
 CAPTIONS = ("right", "shuffled", "empty")
 
 def shown_captions(
-    ids: Sequence[int | str], captions: Sequence[str],  # Of n images, one caption for each
+    ids: Sequence[int | str],  # Of n images
+    captions: Sequence[str],  # One for each
     others: Sequence[str] | None = None,  # The wrong ones; None: the next that says something else
 ) -> dict[str, dict[int | str, str]]:  # By kind of caption: image id -> caption
     "What to show with each image: its caption, another image's, and none."
@@ -63,7 +67,9 @@ def shown_captions(
     return {kind: dict(zip(ids, texts)) for kind, texts in zip(CAPTIONS, (captions, others, [""] * len(ids)))}
 
 def caption_latents(
-    model: VLJEPA, batch: Batch, captions: list[str],  # B images, and as many captions to show with them
+    model: VLJEPA,  # Has the text encoder
+    batch: Batch,  # B images
+    captions: list[str],  # B, to show with them
     max_length: int | None = None,  # Longest caption, in tokens; None: as long as the model reads
 ) -> tuple[Tensor | None, Tensor | None]:  # Latents [B, T, Dt], mask [B, T]; None without a text encoder
     "Latents of the captions that the predictor is shown."
@@ -71,7 +77,6 @@ def caption_latents(
     batch = retext(batch, captions, model.text.tokenizer, max_length or model.text.max_length)
     return model.encode_text(batch), batch.text_mask
 
-# %% ../nbs/09_measure.ipynb #c037
 class Look(NamedTuple):
     "One batch as seen by the model, with every prediction of its hidden patches."
     batch: Batch  # B images
@@ -82,8 +87,10 @@ class Look(NamedTuple):
 
 @torch.no_grad()
 def looks(
-    model: VLJEPA, batches: Iterable[Batch],  # The model, on its device; batches in order
-    bank: MaskBank, means: Tensor,  # The same masks every time; mean training target at each position, [N, D]
+    model: VLJEPA,  # On its device
+    batches: Iterable[Batch],  # In order
+    bank: MaskBank,  # The same masks every time
+    means: Tensor,  # Mean training target at each position, [N, D]
     captions: dict[str, dict[int | str, str]],  # By kind: image id -> caption; from `shown_captions`
     images: int = 0,  # Stop after so many images, to the end of a batch; 0 takes all
     position: dict[int | str, int] | None = None,  # Image id -> number of its mask; None: in order
@@ -127,7 +134,7 @@ def meters(latents: Tensor) -> dict[str, float]:  # [B, M, D] -> "std", "within"
     return dict(std=total**.5, within=within / total if total > 1e-9 else 0., rankme=rankme(z))
 
 def collapse_alarms(prediction: dict[str, float], target: dict[str, float]) -> dict[str, str]:  # of `meters`
-    "Say when predictions are the same everywhere, or else within each image, by meter; empty if healthy."
+    "Is each `prediction` the same, or within each image, unlike the `target`? By meter; empty if healthy."
     faults = dict(std=("all predictions are nearly the same vector", .1),
                   within=("all patches of an image get nearly the same prediction", .001))  # young: .01
     for name, (fault, least) in faults.items():
@@ -153,24 +160,27 @@ def compare(
     return join(cosines), torch.cat(hide), join(first)
 
 def evaluate(
-    model: VLJEPA, batches: Iterable[Batch], bank: MaskBank, means: Tensor,  # As in `looks`, held-out images
-    captions: dict[str, dict[int | str, str]], images: int = 0,  # As in `looks`
+    model: VLJEPA,  # On its device
+    batches: Iterable[Batch],  # Held-out images
+    bank: MaskBank,  # The same masks every time
+    means: Tensor,  # From `latent_means`, [N, D]
+    captions: dict[str, dict[int | str, str]],  # From `shown_captions`
+    images: int = 0,  # Stop after so many; 0 takes all
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, float]]]:  # Cosines [n] by name; meters by part
     "Baselines and predictions against the targets, and `meters` of the first 256 images or so."
     cosines, _, first = compare(looks(model, batches, bank, means, captions, images))
     return ({name: cosine.mean(1) for name, cosine in cosines.items()},
             {part: meters(first[part]) for part in ("prediction", "target")})
 
-# %% ../nbs/09_measure.ipynb #c047
 def summarize(scores: dict[str, Tensor], baselines: Sequence[str] = BASELINES) -> dict[str, dict]:  # by name
-    "Mean cosine of scores [n], 95% half-width over images, and skill against the best baseline."
+    "Mean cosine of `scores` [n], 95% half-width over images, skill against the best of the `baselines`."
     best = max(scores[name].mean().item() for name in baselines)
     half = lambda s: 1.96 * s.std().item() / len(s)**.5 if len(s) > 1 else 0.
     return {name: dict(cosine=s.mean().item(), plus_minus=half(s), skill=skill(s.mean().item(), best))
             for name, s in scores.items()}
 
 def format_table(summary: dict[str, dict], baselines: Sequence[str] = BASELINES) -> str:  # in Markdown
-    "The summary as a table that reads well in a terminal and in a report."
+    "The `summary`, `baselines` and all, as a table that reads well in a terminal and in a report."
     label = lambda n: n if n in baselines else f"predictor, {n}" + (" caption" if n in CAPTIONS else "")
     rows = [f"| {label(n):<27} | {r['cosine']:>6.3f} | ±{r['plus_minus']:.3f} | {r['skill']:>+6.3f} |"
             for n, r in summary.items()]

@@ -51,20 +51,9 @@ class Thing:
     y: float  # centre, as a share of the image height
     x: float  # centre, as a share of the image width
 
-    @property
-    def name(self) -> str:  # such as "small red star"
-        "Size, colour and shape."
-        return f"{self.size} {self.color} {self.shape}"
-
-    @property
-    def place(self) -> str:  # such as "top right"
-        "The cell in words."
-        return PLACES[self.row, self.col]
-
-    @property
-    def where(self) -> str:  # such as "at the top right"
-        "The cell in words, with a preposition."
-        return f"{'in' if self.place == 'center' else 'at'} the {self.place}"
+    name = property(lambda self: f"{self.size} {self.color} {self.shape}")  # such as "small red star"
+    place = property(lambda self: PLACES[self.row, self.col])  # such as "top right"
+    where = property(lambda self: f"{'in' if self.place == 'center' else 'at'} the {self.place}")
 
 # %% ../nbs/01_shapes.ipynb #c016
 def _sample_things(rng, max_objects=4, occlusion=False):
@@ -79,7 +68,7 @@ def _sample_things(rng, max_objects=4, occlusion=False):
         things.append(Thing(shape, color, size, row, col, y=(row + .5)/3 + dy, x=(col + .5)/3 + dx))
     return things
 
-# %% ../nbs/01_shapes.ipynb #c019
+# %% ../nbs/01_shapes.ipynb #c021
 _BACKGROUNDS = ("plain", "shaded", "textured")
 
 def _paint_background(rng, image_size=64, background="plain"):
@@ -95,9 +84,8 @@ def _paint_background(rng, image_size=64, background="plain"):
         canvas += rng.normal(0, 4, (image_size, image_size, 1))
     return canvas
 
-# %% ../nbs/01_shapes.ipynb #c021
 def render(things: list[Thing], canvas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # later ones in front
-    "Draw n things on a float32 canvas [S, S, 3]: uint8 image, bool masks [n, S, S] of what is visible."
+    "Draw n `things` on a float32 `canvas` [S, S, 3]: uint8 image, bool masks [n, S, S] of what is visible."
     image, size = canvas.copy(), len(canvas)
     masks = np.zeros((len(things), size, size), bool)
     for i, thing in enumerate(things):
@@ -128,7 +116,7 @@ def _join(parts, last=" and "):
     return last.join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
 
 def describe(things: list[Thing], rng: np.random.Generator) -> list[str]:  # five, each naming every thing
-    "Say what is in a scene, in five ways; chance chooses the order in which things are named."
+    "Say in five ways what `things` are in a scene; `rng` chooses the order in which they are named."
     def shuffled(): return [things[i] for i in rng.permutation(len(things))]
     captions = [first + _join([item.format(t=t) for t in shuffled()], last) for first, item, last in _STYLES]
     a, *others = shuffled()
@@ -137,15 +125,10 @@ def describe(things: list[Thing], rng: np.random.Generator) -> list[str]:  # fiv
     related = _RELATED.format(a=a, b=b, relation=_relation(a, b))
     return captions + [_join([related] + [_STYLES[0][1].format(t=t) for t in rest])]
 
-# %% ../nbs/01_shapes.ipynb #c028
-def _words():
-    "All words and punctuation marks that captions can contain, sorted."
-    templates = [text for style in _STYLES for text in style] + [_RELATED, _ALONE, _join(["", "", ""])]
-    places = [Thing("", "", "", row, col, 0, 0).where for row, col in PLACES]
-    text = " ".join([*templates, *places, *_RELATIONS, *SIZES, *COLORS, *SHAPES])
-    return sorted(set(re.findall(r"[a-z]+|[,:]", re.sub(r"{.*?}", " ", text))))
-
-WORDS = _words()
+_TEMPLATES = [text for style in _STYLES for text in style] + [_RELATED, _ALONE, _join(["", "", ""])]
+_CELLS = [Thing("", "", "", row, col, 0, 0).where for row, col in PLACES]
+_TEXT = " ".join([*_TEMPLATES, *_CELLS, *_RELATIONS, *SIZES, *COLORS, *SHAPES])  # of all captions
+WORDS = sorted(set(re.findall(r"[a-z]+|[,:]", re.sub(r"{.*?}", " ", _TEXT))))
 
 # %% ../nbs/01_shapes.ipynb #c031
 @dataclass

@@ -43,11 +43,11 @@ from PIL import Image
 from torchvision import transforms
 
 import vljepa
-from vljepa.engine import checkpoints, cli, fetch, files, outlines, plan, probe_report, runs, sweep, trainer
+from vljepa.engine import checkpoints, cli, fetch, files, plan, probe_report, runs, sweep, trainer
 from corpus import ARGUMENTS, CAPTIONS, CORPUS, GREY, NO_TEXT, NOISE, Hostile, can_link, png, run
 from vljepa.data import collate, word_tokenizer
 from vljepa.engine.files import friendly_errors
-from vljepa.engine.coco import CocoCaptions, seeded_order
+from vljepa.engine.coco import CocoCaptions, label_regions, read_labels, seeded_order
 
 RESULTS = Path(__file__).resolve().parent/"results"/"fuzz.json"
 pick = st.sampled_from
@@ -247,9 +247,9 @@ def call_read(place, draw):
             data = CocoCaptions(place/"data", split, transform=reading(), labels=keys)
             batch = collate([*data], tokenizer(), 16)
             print(*batch.captions, *batch.broken, *data.classes)
-            if use_table: print(outlines.read_labels(table, data)[1])
+            if use_table: print(read_labels(table, data)[1])
             print(*fetch.check_folder(place/"data", split), len(seeded_order(data.pictures)))
-            outlines.label_regions(place/"data/annotations", split, data.ids, keys, reading(), (2, 2), data.paths)
+            label_regions(place/"data/annotations", split, data.ids, keys, reading(), (2, 2), data.paths)
     return [*keys, *["table"] * use_table], vljepa_read
 
 def call_probe(place, draw):

@@ -6,12 +6,8 @@
 __all__ = ['make_shapes_coco', 'download_coco', 'check_folder']
 
 # %% ../../nbs/engine/E04_fetch.ipynb #g002
-import json, shutil, tempfile, zipfile, zlib
-from dataclasses import asdict
-from http.client import HTTPException
+import http.client, json, shutil, tempfile, urllib.error, urllib.request, zipfile, zlib
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 import numpy as np
 from PIL import Image
 from pycocotools import mask as rle
@@ -58,13 +54,16 @@ def _check_same(root, info):
         f"{root} was made with {', '.join(differ)}: delete it or choose another folder")
 
 def make_shapes_coco(
-    root: str | Path, train: int = 4000, val: int = 1000,  # the folder; scenes in images/train and images/val
-    progress: bool = False, **world,  # show a progress bar?; settings of a `ShapesWorld`, such as image_size
+    root: str | Path,  # the folder
+    train: int = 4000,  # scenes in images/train
+    val: int = 1000,  # scenes in images/val
+    progress: bool = False,  # show a progress bar?
+    **world,  # settings of a `ShapesWorld`, such as image_size
 ) -> Path:  # the folder, complete
     "Write a `ShapesWorld` as a COCO folder, or reuse the folder if it already holds exactly that."
     world, root = ShapesWorld(**world), Path(root)
     if min(train, val) < 1: raise ValueError(f"train={train} and val={val} must both be 1 or more")
-    settings = dict(generator="vljepa ShapesWorld 1", train=train, val=val, **asdict(world))
+    settings = dict(generator="vljepa ShapesWorld 1", train=train, val=val, **vars(world))
     info = dict(description="Coloured shapes on a grid, with captions that name them", settings=settings)
     if root.is_file() or root.is_dir() and any(root.iterdir()):
         _check_same(root, info)
@@ -90,18 +89,17 @@ def fetch(url, path, md5=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     start = max(part.stat().st_size - 1, 0) if part.exists() else 0  # one byte less, so that a rest is left
-    request = Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:
-        with urlopen(request, timeout=60) as reply:
+        with urllib.request.urlopen(request, timeout=60) as reply:
             if reply.status != 206: start = 0  # this server always sends everything
-            length = reply.headers["Content-Length"]
-            total = start + int(length) if length else None
+            total = start + int(length) if (length := reply.headers["Content-Length"]) else None
             with open(part, "r+b" if part.exists() else "wb") as file, \
                  tqdm(desc=path.name, total=total, initial=start, unit="B", unit_scale=True) as bar:
                 file.truncate(start)
                 file.seek(start)
                 while piece := reply.read(1 << 20): bar.update(file.write(piece))
-    except (URLError, HTTPException, ConnectionError, TimeoutError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
         raise ConnectionError(f"cannot download {url} ({error}): check network and address") from error
     if total not in (None, size := part.stat().st_size):
         raise ConnectionError(f"{url} broke off after {size} of {total} bytes: run this again to go on")
@@ -138,7 +136,8 @@ _COCO_FILES = {
     "train2017": ("http://images.cocodataset.org/zips/train2017.zip", "cced6f7f71b7629ddf16f17bbcfab6b2")}
 
 def download_coco(
-    root: str | Path, split: str = "val2017",  # the folder to fill; "train2017" takes 20 GB, not 1
+    root: str | Path,  # the folder to fill
+    split: str = "val2017",  # "train2017" takes 20 GB, not 1
     files: dict = _COCO_FILES,  # "annotations" and each split -> (address, md5 or None), for a mirror
 ) -> Path:  # root, with images/<split> and annotations/{captions,instances}_<split>.json
     "Fetch a split of MS COCO; what is there already stays as it is."
@@ -155,9 +154,8 @@ def download_coco(
         archive.unlink()
     return root
 
-# %% ../../nbs/engine/E04_fetch.ipynb #g021
 def check_folder(root: str | Path, split: str) -> list[str]:  # what to print, a line each
-    "Read every picture of a split: how many there are, which are the same, and which cannot be read."
+    "Read each picture of a `split` of `root`: how many there are, which are the same, which cannot be read."
     data = CocoCaptions(root, split)
     names = picture_names(data.paths, verify=True)
     rows = tqdm(range(len(data)), desc="reading pictures", delay=1, disable=None)

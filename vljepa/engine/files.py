@@ -6,8 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/engine/E01_files.ipynb #f002
-import errno, functools, hashlib, itertools, json, os, re, reprlib, sys
-from contextlib import contextmanager, nullcontext, suppress
+import contextlib, errno, functools, hashlib, itertools, json, os, re, reprlib, sys
 from pathlib import Path, PureWindowsPath
 import torch
 from filelock import FileLock, Timeout
@@ -48,7 +47,7 @@ def first_line(error):
     "An error, to be quoted in a sentence: its kind and the first line of what it says."
     return f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}".rstrip(" .:")
 
-@contextmanager
+@contextlib.contextmanager
 def writing(folder):
     "Inside `with`, a full disk or a lack of rights becomes an OSError of one sentence."
     try: yield
@@ -58,7 +57,7 @@ def writing(folder):
 
 def sync(path):
     "Wait until a file or folder is on the disk, where a power cut cannot reach it."
-    with nullcontext() if path.is_file() else suppress(OSError):  # Windows opens no folders
+    with contextlib.suppress(() if path.is_file() else OSError):  # Windows opens no folders
         descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
         try: os.fsync(descriptor)
         finally: os.close(descriptor)
@@ -88,7 +87,6 @@ def write_json(path, content):
     "Write a JSON file whole or not at all."
     write_whole(path, lambda partial: partial.write_text(json.dumps(content, indent=2), encoding="utf-8"))
 
-# %% ../../nbs/engine/E01_files.ipynb #d083
 _MENDABLE = (ValueError, OSError, FloatingPointError, MemoryError, torch.OutOfMemoryError, KeyboardInterrupt)
 
 def friendly_errors(command):

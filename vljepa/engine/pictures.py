@@ -6,8 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/engine/E02_pictures.ipynb #p002
-import functools, hashlib, json, os, re, stat, warnings
-from contextlib import suppress
+import contextlib, functools, hashlib, json, os, re, stat, warnings
 from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
@@ -29,7 +28,7 @@ _FOREIGN = {  # how other files begin, and what to do about them
 @functools.cache
 def _readable_formats():
     "Those of the formats that are installed; HEIF comes with the package pillow_heif."
-    with suppress(ImportError):  # then the error for a HEIC photograph names it
+    with contextlib.suppress(ImportError):  # then the error for a HEIC photograph names it
         import pillow_heif
         pillow_heif.register_heif_opener()
     Image.init()
@@ -74,7 +73,7 @@ def read_rgb(path, least=None):
         except MemoryError: raise
         except Exception as e:  # each format has errors of its own
             raise OSError(f"{path} is damaged ({e}): fetch it again") from e
-        with suppress(Exception): ImageOps.exif_transpose(file, in_place=True)  # unless EXIF cannot be read
+        with contextlib.suppress(Exception): ImageOps.exif_transpose(file, in_place=True)  # if EXIF is whole
         if file.mode.startswith(("I", "F")):
             return Image.fromarray(_eight_bits(np.asarray(file), path)).convert("RGB")
         if file.mode[-1] not in "Aa" and "transparency" not in file.info: return file.convert("RGB")
@@ -87,7 +86,22 @@ def draft_size(transform):
     size = getattr(first, "size", None) if type(first).__name__ == "Resize" else None
     return size if isinstance(size, int | None) else max(size)
 
-# %% ../../nbs/engine/E02_pictures.ipynb #p18a02
+_TURNS = {5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270,  # EXIF's numbers that swap the sides
+          7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
+
+def mask_turn(path, size):
+    "How to turn a mask of this height and width, like the picture; None: not, as where no file can be read."
+    try:
+        with open_image(path) as file:
+            turn, tags = _TURNS.get(file.getexif().get(0x112)), getattr(file, "tag_v2", None)
+            w, h = (tags[256], tags[257]) if tags else file.size  # of TIFF, Pillow swaps the sides itself
+    except Exception: return None  # missing, damaged, or EXIF that cannot be read
+    if size == ([w, h] if turn else [h, w]): return None
+    if turn and size == [h, w]: return turn
+    seen = (w, h) if turn else (h, w)
+    raise ValueError(f"has the height {size[0]} and the width {size[1]}, but {path} is {seen[0]} high and "
+                     f"{seen[1]} wide: give its size as seen, and outlines to match")
+
 def picture_names(paths, verify=False):
     "Checksums of files, remembered by place, size and times unless `verify`; a missing one's is its name."
     folder = os.path.commonpath([Path(p).absolute().parent for p in paths]) if paths else ""
@@ -106,7 +120,7 @@ def picture_names(paths, verify=False):
             names.append(had[3])
         except OSError: names.append(f"no file {Path(path).name}")
     if new:
-        with suppress(OSError):  # a memory that cannot be kept costs time, and nothing else
+        with contextlib.suppress(OSError):  # a memory that cannot be kept costs time, and nothing else
             memory.parent.mkdir(parents=True, exist_ok=True)
             write_json(memory, known | new)
     return names

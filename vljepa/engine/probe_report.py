@@ -13,8 +13,7 @@ from fastcore.docments import docments
 from ..measure import format_table, summarize
 from ..diagnostics import ALL_BASELINES, caption_gain, diagnose, patch_library
 from .files import friendly_errors, write_json, write_whole
-from .coco import label_names, read_coco
-from .outlines import read_labels
+from .coco import label_names, read_coco, read_labels
 from .runs import provenance, read_config
 from .loaders import find_data, loader_captions
 from .checkpoints import open_run

@@ -25,7 +25,7 @@ from ..probing import (
     AttentiveProbe, KNNProbe, LinearProbe, average_precision, centred_cosine, hidden_labels, imagine,
     mean_ap, random_predictor, recall, ridge_map)
 from .pictures import picture_names
-from .outlines import label_regions
+from .coco import label_regions
 from .features import positions
 from .runs import read_config
 from .loaders import find_data, loader_captions, make_loaders

@@ -20,7 +20,7 @@ from ..probing import LinearProbe, hidden_labels, mean_ap
 from ..ablations import Study
 from .files import cache_folder, file_md5, write_json
 from .pictures import picture_names
-from .outlines import label_regions
+from .coco import label_regions
 from .hub import load_model
 from .store import Array, fingerprint, open_arrays
 from .features import Views, by_position, store_features
