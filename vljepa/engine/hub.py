@@ -92,8 +92,8 @@ def load_vision(
         if not weights.is_file(): weights = folder/"pytorch_model.bin"
     if weights is not None: _load_weights(vit, weights)
     elif pretrained:
-        options = dict(num_classes=0, img_size=vit.patch_embed.img_size)
-        try: vit = timm.create_model(str(name), pretrained=True, **options)
+        size = vit.patch_embed.img_size
+        try: vit = timm.create_model(str(name), pretrained=True, num_classes=0, img_size=size)
         except Exception as e:
             raise OSError(f"The weights of {name} cannot be fetched ({_reason(e)}): without a network, give "
                           "weights=FILE or a local folder, or pretrained=False for random weights.") from e
@@ -122,9 +122,8 @@ def load_text(
                          f"missing (first: {', '.join(missing[:3])}), so check where the folder comes from.")
     return TextEncoder(bert, tokenizer, str(name))
 
-def load_model(config: VLJEPAConfig | None = None, # the architecture; the `tiny` preset when absent
-) -> VLJEPA: # on the CPU
-    "What `VLJEPA.from_config` gives, to the bit; refuses what does not fit, and reads files of weights."
+def load_model(config: VLJEPAConfig | None = None) -> VLJEPA: # on the CPU; the `tiny` preset by default
+    "`VLJEPA.from_config` for a `config`, to the bit; refuses what does not fit, and reads files of weights."
     c, vision, text = config or PRESETS["tiny"], None, None
     if not c.vision.startswith(GIVEN):
         vision = load_vision(c.vision, c.pretrained, c.vision_weights or None, c.image_size or None)
@@ -135,11 +134,8 @@ def load_model(config: VLJEPAConfig | None = None, # the architecture; the `tiny
     return VLJEPA.from_config(c, vision, text)
 
 # %% ../../nbs/engine/E06_hub.ipynb #c028
-def half_weights(
-    module: nn.Module, # frozen; changed in place
-    dtype: torch.dtype, # torch.bfloat16 or torch.float16, as autocast will use
-) -> nn.Module: # the same module, to be asked under autocast
-    "Round, once and for all, the weights that autocast rounds at every step."
+def half_weights(module: nn.Module, dtype: torch.dtype) -> nn.Module: # the same, to be asked under autocast
+    "Round in place, once for all, what autocast at each step rounds in a frozen `module` to its `dtype`."
     if not is_frozen(module):
         raise ValueError("Only a frozen module can keep its weights in half precision: small steps would be "
                          "lost, so freeze it.")
