@@ -46,17 +46,15 @@ def encode_patches(
 
 # %% ../nbs/04_encoders.ipynb #c049
 class VisionEncoder(nn.Module):
-    "A timm ViT that reads an image, or only the visible patches of it, and returns one latent per patch."
-    def __init__(self, vit: VisionTransformer, name: str = "The model"): # `vit` loses its classifier
-        "Make an encoder of timm's `vit`; messages call it by its `name`."
+    "A timm `vit` that reads an image, or only the visible patches of it, and returns one latent per patch."
+    def __init__(self, vit: VisionTransformer, name: str = "The model"): # `name`: for messages
         super().__init__()
         if not isinstance(vit, VisionTransformer) or not isinstance(vit.patch_embed, timm.layers.PatchEmbed):
             raise ValueError(f"{name} is no plain ViT, whose patches meet in its blocks and not before: "
                              "give a timm VisionTransformer such as vit_base_patch16_224.")
         vit.reset_classifier(0, "")  # drops attention pooling, which some models have and nothing here uses
-        self.name, self.vit, self.dim = name, vit, vit.embed_dim
+        self.name, self.vit, self.dim, self.num_patches = name, vit, vit.embed_dim, vit.patch_embed.num_patches
         self.grid, self.image_size = tuple(vit.patch_embed.grid_size), tuple(vit.patch_embed.img_size)
-        self.num_patches = self.grid[0]*self.grid[1]
         self.data_config = timm.data.resolve_model_data_config(vit) | dict(input_size=(3, *self.image_size))
 
     def transform(self) -> Callable: # PIL image -> [3, H, W]
@@ -108,9 +106,8 @@ def vision_encoder(
 
 # %% ../nbs/04_encoders.ipynb #c056
 class TextEncoder(nn.Module):
-    "A BERT-family model that reads a caption and returns one latent per token, zeros at the padding."
-    def __init__(self, bert: nn.Module, tokenizer: Callable, name: str = "this model"): # as transformers
-        "Make an encoder of a `bert` and the `tokenizer` it was trained with; messages call it by its `name`."
+    "A `bert` that reads what its `tokenizer` made of a caption: one latent per token, zeros at the padding."
+    def __init__(self, bert: nn.Module, tokenizer: Callable, name: str = "this model"): # `name`: for messages
         super().__init__()
         self.name, self.bert, self.tokenizer, self.dim = name, bert, tokenizer, bert.config.hidden_size
         table = getattr(getattr(bert, "embeddings", None), "position_embeddings", None)

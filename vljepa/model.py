@@ -53,7 +53,6 @@ class VLJEPAConfig:
         for name in ("dim", "depth", "heads", "target_layers"):
             if (value := getattr(self, name)) < 1: raise ValueError(f"{name} must be at least 1, got {value}")
 
-# %% ../nbs/08_model.ipynb #c011
 PRESETS = dict(tiny=VLJEPAConfig(), coco=VLJEPAConfig(
     vision="vit_base_patch16_224", text="bert-base-uncased", dim=256, depth=4, heads=4))
 
@@ -140,8 +139,8 @@ def from_config(cls: VLJEPA,
 
 # %% ../nbs/08_model.ipynb #n08state1
 @patch
-def trainable_state(self: VLJEPA, config: VLJEPAConfig | None = None) -> dict[str, Tensor]:  # Whole tensors
-    "What no name in `config` (its own) gives: predictor, encoders that train, began at random, were given."
+def trainable_state(self: VLJEPA, config: VLJEPAConfig | None = None) -> dict[str, Tensor]:  # By name, whole
+    "What no name in a `config` (None: its own) gives: all but the frozen encoders that were loaded by name."
     c, known = config or self.config, ["target"] if self.target.shared else []
     for part, name, learns in (("vision", c.vision, c.train_vision), ("text", c.text, c.train_text)):
         if c.pretrained and not learns and not name.startswith(GIVEN): known.append(part)
@@ -157,7 +156,6 @@ def load_trainable_state(self: VLJEPA, state: dict[str, Tensor]):  # From `train
                          f"first is {wrong[0]!r}; load them with the config.json that lies beside them")
     set_model_state_dict(self, state, options=StateDictOptions(full_state_dict=True, strict=False))
 
-# %% ../nbs/08_model.ipynb #n08save01
 @patch
 def _save_pretrained(self: VLJEPA, save_directory):
     "What `save_pretrained` and `push_to_hub` call: a folder's name may go out, the path to it not."

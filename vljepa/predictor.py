@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 # %% ../nbs/05_predictor.ipynb #c013
-def sincos_2d(dim: int, grid: tuple[int, int]) -> Tensor: # [rows * cols, D], row-major
-    "Sine-cosine positions on a `grid` (rows, cols): half of the `dim` = D = 4n channels tell the row."
+def sincos_2d(dim: int, grid: tuple[int, int]) -> Tensor: # [rows * cols, dim], row-major
+    "Sine-cosine positions on a `grid` (rows, cols): half of the `dim` channels (4, 8, ...) tell the row."
     if dim % 4: raise ValueError(f"2-D sine-cosine positions need a width divisible by 4, got dim={dim}.")
     frequency = 10_000 ** (-torch.arange(dim // 4) / (dim // 4))  # [D/4]
     place = torch.cartesian_prod(*map(torch.arange, grid))  # [N, 2]: row and column of each patch
@@ -25,8 +25,7 @@ class Attention(nn.Module):
     def __init__(self, dim: int, heads: int): # width `dim` = D; the number of `heads` divides it
         super().__init__()
         self.heads = heads
-        self.query, self.key_value = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim)
-        self.out = nn.Linear(dim, dim)
+        self.query, self.key_value, self.out = (nn.Linear(dim, n * dim) for n in (1, 2, 1))
 
     def forward(self, x: Tensor, known: Tensor, mask: Tensor | None = None) -> Tensor: # [B, Q, D]
         "`x` [B, Q, D] asks, `known` [B, L, D] answers, save where `mask` [B, 1, 1, L] is False: padding."
@@ -59,7 +58,6 @@ class JointBlock(nn.Module):
         x = x[:, :first] + self.attend(h[:, :first], h, mask)
         return x + self.mlp(self.norm2(x))
 
-# %% ../nbs/05_predictor.ipynb #c030
 class CrossBlock(nn.Module):
     "Pre-norm block for hidden tokens: self-attention, then cross-attention to the known tokens."
     def __init__(self, dim, heads, mlp_ratio):

@@ -59,7 +59,6 @@ def _set_image_size(vit, image_size=None):
                          f"multiples, such as {rows*p}x{cols*q} or {(rows + 1)*p}x{(cols + 1)*q}.")
     vit.set_input_size(size)
 
-# %% ../../nbs/engine/E06_hub.ipynb #c015
 def _load_weights(vit, file):
     "Copy a file of weights into a ViT, positions resampled to its grid; nothing may be missing or left over."
     if not Path(file).is_file():
@@ -135,7 +134,7 @@ def load_model(config: VLJEPAConfig | None = None) -> VLJEPA: # on the CPU; the 
 
 # %% ../../nbs/engine/E06_hub.ipynb #c028
 def half_weights(module: nn.Module, dtype: torch.dtype) -> nn.Module: # the same, to be asked under autocast
-    "Round in place, once for all, what autocast at each step rounds in a frozen `module` to its `dtype`."
+    "Round to `dtype`, bf16 or fp16, once and in place, what autocast rounds at each step of a frozen `module`."
     if not is_frozen(module):
         raise ValueError("Only a frozen module can keep its weights in half precision: small steps would be "
                          "lost, so freeze it.")

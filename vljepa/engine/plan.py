@@ -137,8 +137,7 @@ def feature_bytes(model, config, images=5000, caption_tokens=14.):
     seen = 0 if m.context == "full" else keep * encoder.dim * 2
     pixels = 3 * math.prod(encoder.image_size) if seen and not c.masks else 0
     captions = 5 * caption_tokens * model.text.dim * 2 if model.text is not None else 0
-    held_out = c.val_images * (whole + seen + captions)
-    return int(train * (whole + seen * c.masks + pixels + captions) + held_out)
+    return int(train * (whole + seen * c.masks + pixels + captions) + c.val_images * (whole + seen + captions))
 
 def fake_batch(model, config, one, tokens):
     "What the trainer would be given, without values; `one`: mask of an image, `tokens`: longest caption."
