@@ -53,8 +53,8 @@ class VisionEncoder(nn.Module):
             raise ValueError(f"{name} is no plain ViT, whose patches meet in its blocks and not before: "
                              "give a timm VisionTransformer such as vit_base_patch16_224.")
         vit.reset_classifier(0, "")  # drops attention pooling, which some models have and nothing here uses
-        self.name, self.vit, self.dim, self.num_patches = name, vit, vit.embed_dim, vit.patch_embed.num_patches
-        self.grid, self.image_size = tuple(vit.patch_embed.grid_size), tuple(vit.patch_embed.img_size)
+        self.name, self.vit, self.dim, self.grid = name, vit, vit.embed_dim, tuple(vit.patch_embed.grid_size)
+        self.num_patches, self.image_size = vit.patch_embed.num_patches, tuple(vit.patch_embed.img_size)
         self.data_config = timm.data.resolve_model_data_config(vit) | dict(input_size=(3, *self.image_size))
 
     def transform(self) -> Callable: # PIL image -> [3, H, W]
@@ -116,7 +116,7 @@ class TextEncoder(nn.Module):
         self.max_length = min(tokenizer.model_max_length, positions)  # may be lowered, not raised
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor: # [B, T, D]
-        "Encode token `ids` [B, T]; padding, where `mask` [B, T] is False, is not read and comes out as zeros."
+        "Encode token `ids` [B, T]; where `mask` [B, T] is False is padding, not read, and zeros come out."
         if ids.shape[1] > self.max_length:
             raise ValueError(f"Captions of {ids.shape[1]} tokens are too long for {self.name}, which reads "
                              f"{self.max_length}: tokenise with max_length={self.max_length}.")

@@ -159,15 +159,14 @@ def load_trainable_state(self: VLJEPA, state: dict[str, Tensor]):  # From `train
 @patch
 def _save_pretrained(self: VLJEPA, save_directory):
     "What `save_pretrained` and `push_to_hub` call: a folder's name may go out, the path to it not."
-    c = self.config
+    c, weights = replace(self.config, vision_weights=""), self.config.vision_weights
     for part, name in (("vision", c.vision), ("text", c.text)):
         here = name not in ("", "tiny") and (Path(name).is_dir() or Path(name).expanduser().is_absolute())
-        if here or part == "vision" and c.vision_weights: name = GIVEN + Path(name).name
+        if here or part == "vision" and weights: name = GIVEN + Path(name).name
         if name.startswith(GIVEN) and getattr(getattr(self, part), "stored", False):
             raise ValueError(f"the {part} encoder of this model answers from stored features and has no "
                              "weights to save: load the run, as VLJEPA.from_pretrained does, and save that")
         c = replace(c, **{part: name})
-    c = replace(c, vision_weights="")
     (Path(save_directory)/"config.json").write_text(json.dumps(asdict(c), indent=2), encoding="utf-8")
     save_file(self.trainable_state(c), Path(save_directory)/"model.safetensors")
 

@@ -99,11 +99,8 @@ def load_vision(
     return VisionEncoder(vit, str(name))
 
 # %% ../../nbs/engine/E06_hub.ipynb #c021
-def load_text(
-    name: str | Path, # hub name, folder that transformers saved, or "tiny"
-    pretrained: bool = True, # load weights; False leaves random ones (config and tokenizer must exist)
-) -> TextEncoder: # on the CPU
-    "What `text_encoder` gives, to the bit, for models of the BERT family only."
+def load_text(name: str | Path, pretrained: bool = True) -> TextEncoder: # on the CPU
+    "`text_encoder` for a hub `name` or folder, `pretrained` or at random, to the bit; BERT's family only."
     _find_folder(name, "bert")
     try: where, config, tokenizer = find_bert(name)
     except Exception as error:
@@ -134,7 +131,7 @@ def load_model(config: VLJEPAConfig | None = None) -> VLJEPA: # on the CPU; the 
 
 # %% ../../nbs/engine/E06_hub.ipynb #c028
 def half_weights(module: nn.Module, dtype: torch.dtype) -> nn.Module: # the same, to be asked under autocast
-    "Round to `dtype`, bf16 or fp16, once and in place, what autocast rounds at each step of a frozen `module`."
+    "Round in a frozen `module`, once and in place, what autocast rounds to `dtype`, bf16 or fp16, each time."
     if not is_frozen(module):
         raise ValueError("Only a frozen module can keep its weights in half precision: small steps would be "
                          "lost, so freeze it.")
