@@ -189,10 +189,10 @@ def plan(
         fixed = FIXED_MASKS * bool(c.masks) * (not gpu)  # they stay in main memory
         bank = torch.empty(fixed, sum(part.shape[1] for part in one), dtype=torch.long)
     if c.cache: use_stored(model, c)
+    save_memory(model, half_precision(c), c.recompute)
     with fake, memory:
         memory.part = "weights"
         model.to_empty(device="cpu").train()
-        save_memory(model, half_precision(c), c.recompute)
         memory.part = "optimiser"
         optimizer = torch.optim.AdamW(param_groups(model, c.weight_decay), fused=True)
         for p in model.parameters():
