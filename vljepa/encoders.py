@@ -21,11 +21,8 @@ from torch.utils.checkpoint import checkpoint
 from .data import image_transform
 
 # %% ../nbs/04_encoders.ipynb #c017
-def gather_tokens(
-    x: Tensor, # tokens [B, N, D]
-    idx: Tensor, # which tokens of each sample to take, [B, M] int64
-) -> Tensor: # [B, M, D]
-    "Take other tokens from every sample: row `b` of the result is `x[b, idx[b]]`."
+def gather_tokens(x: Tensor, idx: Tensor) -> Tensor: # [B, M, D]: row `b` is `x[b, idx[b]]`
+    "Take other tokens from every sample of `x` [B, N, D]: those that its row of `idx` names, [B, M] int64."
     if len(idx) != len(x):  # torch.gather would silently drop the samples without indices
         raise ValueError(f"gather_tokens got {len(x)} samples, but indices for {len(idx)}: give as many.")
     return x.gather(1, idx.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
@@ -49,19 +46,15 @@ def encode_patches(
 
 # %% ../nbs/04_encoders.ipynb #c049
 class VisionEncoder(nn.Module):
-    "A timm ViT that reads an image, or only the visible patches of it, and returns one latent per patch."
-    def __init__(self,
-        vit: VisionTransformer, # from timm; loses its classifier
-        name: str = "The model", # what to call it in a message
-    ):
+    "A timm `vit` that reads an image, or only the visible patches of it, and returns one latent per patch."
+    def __init__(self, vit: VisionTransformer, name: str = "The model"): # `name`: for messages
         super().__init__()
         if not isinstance(vit, VisionTransformer) or not isinstance(vit.patch_embed, timm.layers.PatchEmbed):
             raise ValueError(f"{name} is no plain ViT, whose patches meet in its blocks and not before: "
                              "give a timm VisionTransformer such as vit_base_patch16_224.")
         vit.reset_classifier(0, "")  # drops attention pooling, which some models have and nothing here uses
-        self.name, self.vit, self.dim = name, vit, vit.embed_dim
-        self.grid, self.image_size = tuple(vit.patch_embed.grid_size), tuple(vit.patch_embed.img_size)
-        self.num_patches = self.grid[0]*self.grid[1]
+        self.name, self.vit, self.dim, self.grid = name, vit, vit.embed_dim, tuple(vit.patch_embed.grid_size)
+        self.num_patches, self.image_size = vit.patch_embed.num_patches, tuple(vit.patch_embed.img_size)
         self.data_config = timm.data.resolve_model_data_config(vit) | dict(input_size=(3, *self.image_size))
 
     def transform(self) -> Callable: # PIL image -> [3, H, W]
@@ -113,12 +106,8 @@ def vision_encoder(
 
 # %% ../nbs/04_encoders.ipynb #c056
 class TextEncoder(nn.Module):
-    "A BERT-family model that reads a caption and returns one latent per token, zeros at the padding."
-    def __init__(self,
-        bert: nn.Module, # from transformers
-        tokenizer: Callable, # the one that it was trained with
-        name: str = "this model", # what to call it in a message
-    ):
+    "A `bert` that reads what its `tokenizer` made of a caption: one latent per token, zeros at the padding."
+    def __init__(self, bert: nn.Module, tokenizer: Callable, name: str = "this model"): # `name`: for messages
         super().__init__()
         self.name, self.bert, self.tokenizer, self.dim = name, bert, tokenizer, bert.config.hidden_size
         table = getattr(getattr(bert, "embeddings", None), "position_embeddings", None)
@@ -126,11 +115,8 @@ class TextEncoder(nn.Module):
         positions = bert.config.max_position_embeddings - (0 if unused is None else unused + 1)
         self.max_length = min(tokenizer.model_max_length, positions)  # may be lowered, not raised
 
-    def forward(self,
-        ids: Tensor, # token ids [B, T] int64
-        mask: Tensor, # [B, T] bool, True at real tokens, False at padding
-    ) -> Tensor: # [B, T, D]
-        "Encode captions; padding is not attended to and comes out as zeros."
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor: # [B, T, D]
+        "Encode token `ids` [B, T]; where `mask` [B, T] is False is padding, not read, and zeros come out."
         if ids.shape[1] > self.max_length:
             raise ValueError(f"Captions of {ids.shape[1]} tokens are too long for {self.name}, which reads "
                              f"{self.max_length}: tokenise with max_length={self.max_length}.")
@@ -173,13 +159,11 @@ def _stay_in_eval(module, mode=True):
     "What `train` means for a frozen module: eval mode, whatever `mode` the parent asks for."
     return type(module).train(module, False)
 
-def freeze(module: nn.Module, # any module; changed in place
-) -> nn.Module: # the same module
-    "Stop a module from learning, and keep it in eval mode also when `.train()` is called on its parent."
+def freeze(module: nn.Module) -> nn.Module: # the same module, changed in place
+    "Stop a `module` from learning, and keep it in eval mode also when `.train()` is called on its parent."
     module.train = partial(_stay_in_eval, module)  # unlike a lambda, it survives deepcopy and pickle
     return module.requires_grad_(False).eval()
 
-def is_frozen(module: nn.Module, # any module
-) -> bool: # True if no parameter learns and no part is in train mode
-    "Whether a module, as it is now, can neither learn nor behave as in training."
+def is_frozen(module: nn.Module) -> bool: # True if no parameter learns and no part is in train mode
+    "Whether a `module`, as it is now, can neither learn nor behave as in training."
     return not any([*(p.requires_grad for p in module.parameters()), *(m.training for m in module.modules())])

@@ -18,36 +18,24 @@ def _pair(pred, target):
     return pred.float(), target.float()
 
 # %% ../nbs/07_losses.ipynb #c011
-def cosine_loss(
-    pred: Tensor,  # [B, Nm, D] predicted latents
-    target: Tensor,  # [B, Nm, D] target latents
-) -> Tensor:  # scalar in fp32, 0 (same direction) to 2 (opposite)
-    "One minus the cosine, mean over all hidden patches."
+def cosine_loss(pred: Tensor, target: Tensor) -> Tensor:  # scalar in fp32, 0 (same direction) to 2 (opposite)
+    "One minus the cosine of latents `pred` and `target` [B, Nm, D], mean over all hidden patches."
     pred, target = _pair(pred, target)
     return (1 - F.cosine_similarity(pred, target, dim=-1)).mean()
 
 # %% ../nbs/07_losses.ipynb #c017
-def l2_loss(
-    pred: Tensor,  # [B, Nm, D] predicted latents
-    target: Tensor,  # [B, Nm, D] target latents
-) -> Tensor:  # scalar in fp32
-    "Squared error, mean over dimensions and hidden patches."
+def l2_loss(pred: Tensor, target: Tensor) -> Tensor:  # scalar in fp32
+    "Squared error of `pred` for `target`, both [B, Nm, D], mean over dimensions and hidden patches."
     return F.mse_loss(*_pair(pred, target))
 
 # %% ../nbs/07_losses.ipynb #c021
-def l1_loss(
-    pred: Tensor,  # [B, Nm, D] predicted latents
-    target: Tensor,  # [B, Nm, D] target latents
-) -> Tensor:  # scalar in fp32
-    "Absolute error, mean over dimensions and hidden patches."
+def l1_loss(pred: Tensor, target: Tensor) -> Tensor:  # scalar in fp32
+    "Absolute error of `pred` for `target`, both [B, Nm, D], mean over dimensions and hidden patches."
     return F.l1_loss(*_pair(pred, target))
 
 # %% ../nbs/07_losses.ipynb #c024
-def smooth_l1_loss(
-    pred: Tensor,  # [B, Nm, D] predicted latents
-    target: Tensor,  # [B, Nm, D] target latents
-) -> Tensor:  # scalar in fp32
-    "Half the squared error below 1, the absolute error less 1/2 above; mean over dimensions and patches."
+def smooth_l1_loss(pred: Tensor, target: Tensor) -> Tensor:  # scalar in fp32
+    "Of `pred` and `target` [B, Nm, D]: half the squared error below 1, above the absolute less 1/2; mean."
     return F.smooth_l1_loss(*_pair(pred, target))
 
 LOSSES = dict(cosine=cosine_loss, smooth_l1=smooth_l1_loss, l1=l1_loss, l2=l2_loss)

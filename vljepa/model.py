@@ -53,7 +53,6 @@ class VLJEPAConfig:
         for name in ("dim", "depth", "heads", "target_layers"):
             if (value := getattr(self, name)) < 1: raise ValueError(f"{name} must be at least 1, got {value}")
 
-# %% ../nbs/08_model.ipynb #c011
 PRESETS = dict(tiny=VLJEPAConfig(), coco=VLJEPAConfig(
     vision="vit_base_patch16_224", text="bert-base-uncased", dim=256, depth=4, heads=4))
 
@@ -82,43 +81,30 @@ class VLJEPA(nn.Module, PyTorchModelHubMixin):
         self.predictor = predictor or Predictor(*sizes, form=c.form, positions=c.positions)
         self._no_split_modules = sorted({type(m).__name__ for m in self.modules()} & self.fsdp_units)
 
-    def encode(self,
-        images: Tensor,  # [B, 3, H, W]
-        keep: Tensor,  # Visible patches, [B, Nv]
-    ) -> Tensor:  # Context latents, [B, Nv, D]
-        "Latents of the visible patches."
+    def encode(self, images: Tensor, keep: Tensor) -> Tensor:  # Context latents, [B, Nv, D]
+        "Latents of the visible patches `keep` [B, Nv] of `images` [B, 3, H, W]."
         if self.config.context == "visible": return self.vision(images, keep)
         return gather_tokens(self.vision(images), keep)
 
-    def encode_text(self, batch: Batch,  # Captions as ids and mask, [B, T]
-    ) -> Tensor | None:  # Text latents, [B, T, Dt], or None without a text encoder
-        "Latents of the caption's tokens."
+    def encode_text(self, batch: Batch) -> Tensor | None:  # [B, T, Dt], or None without a text encoder
+        "Latents of the tokens in the captions of a `batch`."
         return None if self.text is None else self.text(batch.text_ids, batch.text_mask)
 
     @torch.no_grad()
-    def targets(self,
-        images: Tensor,  # [B, 3, H, W]
-        hide: Tensor | None = None,  # Hidden patches, [B, Nm]; None for all patches
-    ) -> Tensor:  # [B, Nm, D] or [B, N, D], float32
-        "Latents of the target encoder, which sees the whole image."
+    def targets(self, images: Tensor, hide: Tensor | None = None) -> Tensor:  # [B, Nm or N, D], float32
+        "What the target encoder, which sees whole `images`, says of patches `hide` [B, Nm]; None: of all."
         layers = self.config.target_layers
         latents = (self.target(images) if layers == 1 else self.target(images, layers=layers)).float()
         if hide is not None: latents = gather_tokens(latents, hide)
         return normalize_targets(latents) if self.config.layer_norm_targets else latents
 
-    def predict(self,
-        batch: Batch,  # Images and captions
-        mask: Mask,  # Which patches are visible, which are hidden
-    ) -> Tensor:  # [B, Nm, D]
-        "Predicted latents of the hidden patches."
+    def predict(self, batch: Batch, mask: Mask) -> Tensor:  # [B, Nm, D]
+        "Predicted latents of the patches that a `mask` hides in the images of a `batch`."
         context, text = self.encode(batch.images, mask.keep), self.encode_text(batch)
         return self.predictor(context, mask.keep, mask.hide, text, None if text is None else batch.text_mask)
 
-    def forward(self,
-        batch: Batch,  # Images and captions
-        mask: Mask,  # Which patches are visible, which are hidden
-    ) -> tuple[Tensor, Tensor]:  # Predicted and target latents, both [B, Nm, D]
-        "Predicted and target latents of the hidden patches: exactly what a loss needs."
+    def forward(self, batch: Batch, mask: Mask) -> tuple[Tensor, Tensor]:  # Both [B, Nm, D]
+        "Predicted and target latents of what a `mask` hides in a `batch`: exactly what a loss needs."
         return self.predict(batch, mask), self.targets(batch.images, mask.hide)
 
     # what transformers' models know of themselves, said by the part that stays in full precision
@@ -153,10 +139,8 @@ def from_config(cls: VLJEPA,
 
 # %% ../nbs/08_model.ipynb #n08state1
 @patch
-def trainable_state(self: VLJEPA,
-    config: VLJEPAConfig | None = None,  # Whose names count; None: the model's own
-) -> dict[str, Tensor]:  # Name -> tensor, whole where it lies on many devices
-    "What no name gives: the predictor, and encoders that train, began at random or were given."
+def trainable_state(self: VLJEPA, config: VLJEPAConfig | None = None) -> dict[str, Tensor]:  # By name, whole
+    "What no name in a `config` (None: its own) gives: all but the frozen encoders that were loaded by name."
     c, known = config or self.config, ["target"] if self.target.shared else []
     for part, name, learns in (("vision", c.vision, c.train_vision), ("text", c.text, c.train_text)):
         if c.pretrained and not learns and not name.startswith(GIVEN): known.append(part)
@@ -172,19 +156,17 @@ def load_trainable_state(self: VLJEPA, state: dict[str, Tensor]):  # From `train
                          f"first is {wrong[0]!r}; load them with the config.json that lies beside them")
     set_model_state_dict(self, state, options=StateDictOptions(full_state_dict=True, strict=False))
 
-# %% ../nbs/08_model.ipynb #n08save01
 @patch
 def _save_pretrained(self: VLJEPA, save_directory):
     "What `save_pretrained` and `push_to_hub` call: a folder's name may go out, the path to it not."
-    c = self.config
+    c, weights = replace(self.config, vision_weights=""), self.config.vision_weights
     for part, name in (("vision", c.vision), ("text", c.text)):
         here = name not in ("", "tiny") and (Path(name).is_dir() or Path(name).expanduser().is_absolute())
-        if here or part == "vision" and c.vision_weights: name = GIVEN + Path(name).name
+        if here or part == "vision" and weights: name = GIVEN + Path(name).name
         if name.startswith(GIVEN) and getattr(getattr(self, part), "stored", False):
             raise ValueError(f"the {part} encoder of this model answers from stored features and has no "
                              "weights to save: load the run, as VLJEPA.from_pretrained does, and save that")
         c = replace(c, **{part: name})
-    c = replace(c, vision_weights="")
     (Path(save_directory)/"config.json").write_text(json.dumps(asdict(c), indent=2), encoding="utf-8")
     save_file(self.trainable_state(c), Path(save_directory)/"model.safetensors")
 

@@ -11,11 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 # %% ../nbs/05_predictor.ipynb #c013
-def sincos_2d(
-    dim: int, # width D of the code, divisible by 4
-    grid: tuple[int, int], # (rows, cols)
-) -> Tensor: # [N, D] with N = rows * cols, row-major
-    "Fixed 2-D sine-cosine positions: half of the channels tell the row, half the column."
+def sincos_2d(dim: int, grid: tuple[int, int]) -> Tensor: # [rows * cols, dim], row-major
+    "Sine-cosine positions on a `grid` (rows, cols): half of the `dim` channels (4, 8, ...) tell the row."
     if dim % 4: raise ValueError(f"2-D sine-cosine positions need a width divisible by 4, got dim={dim}.")
     frequency = 10_000 ** (-torch.arange(dim // 4) / (dim // 4))  # [D/4]
     place = torch.cartesian_prod(*map(torch.arange, grid))  # [N, 2]: row and column of each patch
@@ -25,21 +22,13 @@ def sincos_2d(
 # %% ../nbs/05_predictor.ipynb #c020
 class Attention(nn.Module):
     "Multi-head attention: every token of `x` reads from all `known` tokens."
-    def __init__(self,
-        dim: int, # width D
-        heads: int, # number of heads, a divisor of D
-    ):
+    def __init__(self, dim: int, heads: int): # width `dim` = D; the number of `heads` divides it
         super().__init__()
         self.heads = heads
-        self.query, self.key_value = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim)
-        self.out = nn.Linear(dim, dim)
+        self.query, self.key_value, self.out = (nn.Linear(dim, n * dim) for n in (1, 2, 1))
 
-    def forward(self,
-        x: Tensor, # [B, Q, D] tokens that ask
-        known: Tensor, # [B, L, D] tokens that answer
-        mask: Tensor | None = None, # [B, 1, 1, L] bool, False where a known token is padding
-    ) -> Tensor: # [B, Q, D]
-        "Scaled dot-product attention of `x` on `known`."
+    def forward(self, x: Tensor, known: Tensor, mask: Tensor | None = None) -> Tensor: # [B, Q, D]
+        "`x` [B, Q, D] asks, `known` [B, L, D] answers, save where `mask` [B, 1, 1, L] is False: padding."
         q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, heads, tokens, D / heads]
                    for t in (self.query(x), *self.key_value(known).chunk(2, -1)))
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
@@ -69,7 +58,6 @@ class JointBlock(nn.Module):
         x = x[:, :first] + self.attend(h[:, :first], h, mask)
         return x + self.mlp(self.norm2(x))
 
-# %% ../nbs/05_predictor.ipynb #c030
 class CrossBlock(nn.Module):
     "Pre-norm block for hidden tokens: self-attention, then cross-attention to the known tokens."
     def __init__(self, dim, heads, mlp_ratio):

@@ -23,11 +23,8 @@ class EMATarget(nn.Module):
         if not self.shared: self.average = freeze(copy.deepcopy(module))
 
     @torch.no_grad()
-    def forward(self,
-        *args, # what the online network takes
-        **kwargs, # what it takes by name
-    ) -> Tensor: # what the online network returns, without gradient
-        "The teacher's answer."
+    def forward(self, *args, **kwargs) -> Tensor: # what the online network returns, without gradient
+        "The teacher's answer; `args` and `kwargs` are what the online network takes."
         # no_grad and not inference_mode, whose tensors could not enter the loss's graph
         return (self.online if self.shared else self.average)(*args, **kwargs)
 
@@ -62,7 +59,6 @@ def momentum_schedule(
     return start + (end - start) * share
 
 # %% ../nbs/06_targets.ipynb #c042
-def normalize_targets(x: Tensor, # [..., D] latents
-) -> Tensor: # [..., D], each with mean 0 and variance 1
-    "Layer norm over D without learned scale and shift."
+def normalize_targets(x: Tensor) -> Tensor: # [..., D], each with mean 0 and variance 1
+    "Layer norm of latents `x` [..., D] over D, without learned scale and shift."
     return F.layer_norm(x, x.shape[-1:])

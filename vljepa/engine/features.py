@@ -158,7 +158,6 @@ class StoredCaptions(CocoCaptions):
         "A number in the place of the image."
         return torch.tensor(self.numbers[i]) if i in self.numbers else None
 
-# %% ../../nbs/engine/E08_features.ipynb #c058
 class StoredTokenizer:
     "Turns captions into row numbers of stored tokens; `rows`: caption -> its first row, and how many it has."
     def __init__(self, rows, max_length):
@@ -243,7 +242,6 @@ def store_features(
     model.vision = StoredVision(model.vision, parts)
     model.target = EMATarget(model.vision)
     for loader, part in zip((train, val), parts):
-        rows = part.readable.nonzero().flatten().tolist()
-        numbers = {part.data.indices[r]: part.first + r for r in rows}
+        numbers = {i: part.first + r for r, i in enumerate(part.data.indices) if part.readable[r]}
         loader.dataset.dataset = StoredCaptions(part.data.dataset, numbers)
         if model.text is not None: loader.collate_fn.tokenizer = model.text.tokenizer

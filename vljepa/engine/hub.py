@@ -59,7 +59,6 @@ def _set_image_size(vit, image_size=None):
                          f"multiples, such as {rows*p}x{cols*q} or {(rows + 1)*p}x{(cols + 1)*q}.")
     vit.set_input_size(size)
 
-# %% ../../nbs/engine/E06_hub.ipynb #c015
 def _load_weights(vit, file):
     "Copy a file of weights into a ViT, positions resampled to its grid; nothing may be missing or left over."
     if not Path(file).is_file():
@@ -92,19 +91,16 @@ def load_vision(
         if not weights.is_file(): weights = folder/"pytorch_model.bin"
     if weights is not None: _load_weights(vit, weights)
     elif pretrained:
-        options = dict(num_classes=0, img_size=vit.patch_embed.img_size)
-        try: vit = timm.create_model(str(name), pretrained=True, **options)
+        size = vit.patch_embed.img_size
+        try: vit = timm.create_model(str(name), pretrained=True, num_classes=0, img_size=size)
         except Exception as e:
             raise OSError(f"The weights of {name} cannot be fetched ({_reason(e)}): without a network, give "
                           "weights=FILE or a local folder, or pretrained=False for random weights.") from e
     return VisionEncoder(vit, str(name))
 
 # %% ../../nbs/engine/E06_hub.ipynb #c021
-def load_text(
-    name: str | Path, # hub name, folder that transformers saved, or "tiny"
-    pretrained: bool = True, # load weights; False leaves random ones (config and tokenizer must exist)
-) -> TextEncoder: # on the CPU
-    "What `text_encoder` gives, to the bit, for models of the BERT family only."
+def load_text(name: str | Path, pretrained: bool = True) -> TextEncoder: # on the CPU
+    "`text_encoder` for a hub `name` or folder, `pretrained` or at random, to the bit; BERT's family only."
     _find_folder(name, "bert")
     try: where, config, tokenizer = find_bert(name)
     except Exception as error:
@@ -122,9 +118,8 @@ def load_text(
                          f"missing (first: {', '.join(missing[:3])}), so check where the folder comes from.")
     return TextEncoder(bert, tokenizer, str(name))
 
-def load_model(config: VLJEPAConfig | None = None, # the architecture; the `tiny` preset when absent
-) -> VLJEPA: # on the CPU
-    "What `VLJEPA.from_config` gives, to the bit; refuses what does not fit, and reads files of weights."
+def load_model(config: VLJEPAConfig | None = None) -> VLJEPA: # on the CPU; the `tiny` preset by default
+    "`VLJEPA.from_config` for a `config`, to the bit; refuses what does not fit, and reads files of weights."
     c, vision, text = config or PRESETS["tiny"], None, None
     if not c.vision.startswith(GIVEN):
         vision = load_vision(c.vision, c.pretrained, c.vision_weights or None, c.image_size or None)
@@ -135,11 +130,8 @@ def load_model(config: VLJEPAConfig | None = None, # the architecture; the `tiny
     return VLJEPA.from_config(c, vision, text)
 
 # %% ../../nbs/engine/E06_hub.ipynb #c028
-def half_weights(
-    module: nn.Module, # frozen; changed in place
-    dtype: torch.dtype, # torch.bfloat16 or torch.float16, as autocast will use
-) -> nn.Module: # the same module, to be asked under autocast
-    "Round, once and for all, the weights that autocast rounds at every step."
+def half_weights(module: nn.Module, dtype: torch.dtype) -> nn.Module: # the same, to be asked under autocast
+    "Round in a frozen `module`, once and in place, what autocast rounds to `dtype`, bf16 or fp16, each time."
     if not is_frozen(module):
         raise ValueError("Only a frozen module can keep its weights in half precision: small steps would be "
                          "lost, so freeze it.")

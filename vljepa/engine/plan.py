@@ -80,7 +80,6 @@ def empty_model(config):
     model.config = config
     return model
 
-# %% ../../nbs/engine/E22_plan.ipynb #c018
 def half_precision(config):
     "The precision of autocast, None for full; auto counts on a GPU that knows bf16."
     name = dict(auto="fp32" if config.device == "cpu" else "bf16").get(config.precision, config.precision)
@@ -136,9 +135,8 @@ def feature_bytes(model, config, images=5000, caption_tokens=14.):
     whole = encoder.num_patches * encoder.dim * 2 * len({1, m.target_layers})
     seen = 0 if m.context == "full" else keep * encoder.dim * 2
     pixels = 3 * math.prod(encoder.image_size) if seen and not c.masks else 0
-    captions = 5 * caption_tokens * model.text.dim * 2 if model.text is not None else 0
-    held_out = c.val_images * (whole + seen + captions)
-    return int(train * (whole + seen * c.masks + pixels + captions) + held_out)
+    words = 5 * caption_tokens * model.text.dim * 2 if model.text is not None else 0
+    return int(train * (whole + seen * c.masks + pixels + words) + c.val_images * (whole + seen + words))
 
 def fake_batch(model, config, one, tokens):
     "What the trainer would be given, without values; `one`: mask of an image, `tokens`: longest caption."
@@ -279,8 +277,7 @@ def vljepa_plan(argv: list[str] | None = None):  # Command line; None takes the 
     parser.description = ("Plan a training step's memory, work and disk without taking them: for a GPU, or "
                           "with --device cpu.")
     add = parser.add_argument_group("planning").add_argument
-    add("--gb", type=float, default=4.,
-        help="memory that there is, in GB of 1,000,000,000 bytes (default: 4)")
+    add("--gb", type=float, default=4, help="memory that there is, in GB of 1,000,000,000 bytes (default: 4)")
     add("--tflops", type=float,
         help="TFLOP that the device does in a second (default: measured, where it is here)")
     add("--tokens", type=int, default=0, help="longest caption of a batch (default: --max-tokens)")
