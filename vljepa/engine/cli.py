@@ -19,7 +19,7 @@ from .coco import CocoCaptions
 from .fetch import check_folder, download_coco, make_shapes_coco
 from .runs import MAY_CHANGE, TRAIN_PRESETS, TrainConfig, check_writable, new_folder, read_config
 from .processes import StopSignal
-from .report import format_facts
+from .viz import format_facts
 from .trainer import Trainer
 
 # %% ../../nbs/engine/E17_cli.ipynb #d085

@@ -7,14 +7,12 @@ __all__ = []
 
 # %% ../../nbs/engine/E18_probe_run.ipynb #c002
 import itertools, re, reprlib, tempfile
-from collections import defaultdict
+from collections import defaultdict, namedtuple
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 from torch.utils.data import Subset
 from tqdm import tqdm
 from ..encoders import gather_tokens
@@ -71,22 +69,16 @@ ROWS = ("chance", "visible patches", "random predictor, no caption", "predicted,
         "visible patches and caption", "random predictor, caption", "predicted, caption", "whole image")
 _TOKEN_ROWS = ("visible patches", "predicted, no caption", "predicted, caption", "whole image")
 
+# What probes may read, for n images. By row: `pooled` [n, F], and `tokens`, subsets [n, L, D + 1] where an image has
+# a label, last whether hidden. `images` [n, D], mean targets; `labels` [n, C] or None; `hide` [n, Nm]; n `ids`
+Features = namedtuple("Features", "pooled tokens images labels hide ids")
 
-class Features(NamedTuple):
-    "What the probes may read, for n images."
-    pooled: dict[str, Tensor]  # By row of `ROWS`, [n, F]
-    tokens: dict[str, Subset]  # By row, [n, L, D + 1] if the image has a label; last: 1 where hidden
-    images: Tensor  # Mean target latent of the whole image, [n, D]
-    labels: Tensor | None  # [n, C]
-    hide: Tensor  # Hidden patches, [n, Nm]
-    ids: list  # n image ids
-
-    def only(self, rows):
-        "Leave images out, and read nothing; rows: bool, [n]."
-        pooled = {name: x[rows] for name, x in self.pooled.items()}
-        tokens = {name: Subset(x.dataset, x.indices[rows]) for name, x in self.tokens.items()}
-        ids = list(itertools.compress(self.ids, rows.tolist()))
-        return Features(pooled, tokens, self.images[rows], self.labels[rows], self.hide[rows], ids)
+def _only(features, rows):
+    "Leave images out, and read nothing; rows: bool, [n]."
+    f, pooled = features, {name: x[rows] for name, x in features.pooled.items()}
+    tokens = {name: Subset(x.dataset, x.indices[rows]) for name, x in f.tokens.items()}
+    ids = list(itertools.compress(f.ids, rows.tolist()))
+    return Features(pooled, tokens, f.images[rows], f.labels[rows], f.hide[rows], ids)
 
 @torch.no_grad()
 def _row_latents(opened, random, batch, numbers):
@@ -192,7 +184,7 @@ def probe_run(opened, keys=("category",), images=2000, seed=0):
     result = dict(seed=seed, train_images=len(train.ids), test_images=len(test.ids), classes=classes,
                   labels={}, positives={}, average_precision={}, retrieval=found)
     if train.labels is None: return result
-    train, test = (f.only(f.labels.sum(1) > 0) for f in (train, test))  # no label at all: unknown
+    train, test = (_only(f, f.labels.sum(1) > 0) for f in (train, test))  # no label at all: unknown
     result |= dict(labelled_train_images=len(train.ids), labelled_test_images=len(test.ids))
     if len(train.ids) < 10 or not test.ids:
         raise ValueError(f"{len(train.ids)} training images and {len(test.ids)} test images have labels; "
