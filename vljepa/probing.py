@@ -50,11 +50,10 @@ def _logistic(x, labels, penalty, start):
     weight = start.clone().requires_grad_()
     optimizer = torch.optim.LBFGS([weight], max_iter=100, line_search_fn="strong_wolfe")
     def loss():
-        optimizer.zero_grad()
         logits = torch.addmm(weight[-1], x, weight[:-1])
         value = F.binary_cross_entropy_with_logits(logits, labels, reduction="sum") / len(x)
         value = value + penalty * weight[:-1].square().sum()
-        value.backward()
+        weight.grad, = torch.autograd.grad(value, weight)
         return value
     optimizer.step(loss)
     return weight.detach()
@@ -72,8 +71,7 @@ class LinearProbe:
         self.penalty = max(quality, key=quality.get)
         self.weight = _logistic(x, labels, self.penalty, torch.zeros_like(weight))
 
-    def __call__(self, features: Tensor) -> Tensor:  # scores, [m, C]
-        "How likely each class is for `features` [m, F]."
+    def __call__(self, features: Tensor) -> Tensor:  # how likely each class is, [m, C]
         return (features - self.mean) / self.std @ self.weight[:-1] + self.weight[-1]
 
 # %% ../nbs/12_probing.ipynb #c019
@@ -92,15 +90,14 @@ class KNNProbe:
         quality = lambda count: mean_ap(_vote(k[check], k[fit], labels[fit], count), labels[check])
         self.count = max(self.counts, key=quality)
 
-    def __call__(self, features: Tensor) -> Tensor:  # scores, [m, C]
-        "The vote on other images with `features` [m, F]."
+    def __call__(self, features: Tensor) -> Tensor:  # the vote on others, [m, C]
         return _vote(F.normalize(features - self.mean, dim=-1), self.keys, self.labels, self.count)
 
 # %% ../nbs/12_probing.ipynb #c022
 class AttentiveProbe:
-    "For each class one query that chooses `tokens` [n, L, D] to look at, and a linear read-out of what it finds."
+    "For each class one query that chooses `tokens` [n, L, D] to look at, and a linear read-out of those."
     steps, batch_size, lr, weight_decay = 200, 64, 1e-2, 1e-2
-    def __init__(self, tokens: Tensor | Subset, labels: Tensor, seed: int = 0):  # `labels` [n, C]; `seed` of draws
+    def __init__(self, tokens: Tensor | Subset, labels: Tensor, seed: int = 0):  # `labels` [n, C], `seed`
         (fit, check), g = _random_rows(len(tokens), seed=seed), seeded(seed, 1)
         sample = tokens[fit[:256]].float()
         self.mean, self.std = sample.mean((0, 1)), sample.std((0, 1)).clamp(min=1e-6)
@@ -112,7 +109,8 @@ class AttentiveProbe:
         for step in range(1, self.steps + 1):
             rows = fit[torch.randint(len(fit), (self.batch_size,), generator=g)]
             with torch.enable_grad():
-                loss = F.binary_cross_entropy_with_logits(self._logits(tokens[rows]), labels[rows], reduction="sum")
+                logits = self._logits(tokens[rows])
+                loss = F.binary_cross_entropy_with_logits(logits, labels[rows], reduction="sum")
                 (loss / self.batch_size).backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -128,8 +126,7 @@ class AttentiveProbe:
         return (look * (x @ self.weight.T)).sum(1) + self.bias
 
     @torch.no_grad()
-    def __call__(self, tokens: Tensor | Subset, rows: Tensor | None = None) -> Tensor:  # [m, C]
-        "How likely each class is for `tokens` [n, L, D], of all images or of some by number, `rows` [m]."
+    def __call__(self, tokens: Tensor | Subset, rows: Tensor | None = None) -> Tensor:  # [m, C], all or some
         rows = torch.arange(len(tokens)) if rows is None else rows
         return torch.cat([self._logits(tokens[part]) for part in rows.split(256)])
 
@@ -175,7 +172,7 @@ def centred_cosine(x: Tensor, y: Tensor) -> Tensor:  # [n, m]
     return x @ y.T
 
 def ridge_map(x: Tensor, y: Tensor, seed: int = 0) -> Callable[[Tensor], Tensor]:  # for others, too
-    "The best linear map from `x` [n, Dt] to `y` [n, D]; a fifth of them, drawn by `seed`, decides on the penalty."
+    "The best linear map from `x` [n, Dt] to `y` [n, D]; a fifth, drawn by `seed`, decides on the penalty."
     mean_x, mean_y, (fit, check) = x.mean(0), y.mean(0), _random_rows(len(x), seed=seed)
     def solve(rows, penalty):
         a, b = x[rows] - mean_x, y[rows] - mean_y

@@ -19,10 +19,11 @@ from .processes import Seen, StopSignal, mean_loss
 
 # %% ../../nbs/engine/E14_callbacks.ipynb #n14b
 class Checkpoints(Callback):
-    """Save what trains to a `folder`, `every` so many steps; the newest `keep` stay, and as `folder/best` that with
-    the highest value in a column of the row, `best`, such as "right". Put it behind what measures."""
+    """Save what trains in a `folder`, `every` so many steps; the newest `keep` stay, and in `folder/best`
+    that with the highest value in the column `best` of the row, such as "right". Put it behind what measures."""
     def __init__(self, folder: Path | str, every: int = 50, keep: int = 1, best: str = ""):
-        self.folder, self.every, self.keep, self.best, self.highest = Path(folder), every, keep, best, -math.inf
+        self.folder, self.every, self.keep = Path(folder), every, keep
+        self.best, self.highest = best, -math.inf
 
     def resume(self, learner: Learner) -> Learner:  # the same
         "Give a `learner` weights, optimiser and step of the newest checkpoint, where there is one."
@@ -37,12 +38,12 @@ class Checkpoints(Callback):
         if learner.step % self.every == 0 or learner.step == learner.steps: self.save(learner, self.keep)
 
     def save(self, learner: Learner, keep: int = 1, name: str = ""):
-        "Save what a `learner` trains now; `keep` of the newest stay, and a `name` takes the place of the step's."
+        "Save a `learner` now; `keep` of the newest stay, and a `name` takes the place of the step's."
         state = dict(step=learner.step, highest=self.highest)
         save_checkpoint(self.folder, learner.model, learner.optimizer, None, state, keep, name)
 
 class WriteCSV(Callback):
-    "Write a row to the file `path` `every` so many steps and after evaluations; rows of an earlier life go on."
+    "Write rows to the file `path`, `every` so many steps and with evaluations; an earlier life's go on."
     def __init__(self, path: Path | str, every: int = 10):  # with the mean loss of the steps between rows
         self.path, self.every, self.seen = Path(path), every, []
 

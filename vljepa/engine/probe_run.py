@@ -46,7 +46,6 @@ def examine_run(opened, nouns=None, images=0):
         captions["nouns blanked"] = {i: nouns.sub(token, line) for i, line in captions["right"].items()}
     return examine(o.model, o.val, o.bank, o.means, captions, weights, images=images)
 
-# %% ../../nbs/engine/E18_probe_run.ipynb #c012
 def _image_paths(loader):
     "The files of its images, in order."
     return [Path(loader.dataset.dataset.paths[i]) for i in loader.dataset.indices]
@@ -69,8 +68,8 @@ ROWS = ("chance", "visible patches", "random predictor, no caption", "predicted,
         "visible patches and caption", "random predictor, caption", "predicted, caption", "whole image")
 _TOKEN_ROWS = ("visible patches", "predicted, no caption", "predicted, caption", "whole image")
 
-# What probes may read, for n images. By row: `pooled` [n, F], and `tokens`, subsets [n, L, D + 1] where an image has
-# a label, last whether hidden. `images` [n, D], mean targets; `labels` [n, C] or None; `hide` [n, Nm]; n `ids`
+# What probes may read, for n images. By row: pooled [n, F]; tokens, [n, L, D + 1] where there is a label, last 1
+# where hidden. Mean latents of whole images [n, D]; labels [n, C], or None; hidden patches [n, Nm]; image ids
 Features = namedtuple("Features", "pooled tokens images labels hide ids")
 
 def _only(features, rows):
@@ -105,8 +104,7 @@ def collect(opened, loader, images=0):
     pooled, tokens, ids, rest = defaultdict(list), {}, [], []
     files, shape = defaultdict(tempfile.TemporaryFile), {}  # unnamed; only the rows asked for are read
     random, position = random_predictor(opened.model), positions(loader.dataset)
-    for batch in tqdm(loader, desc="features", disable=None):
-        if not len(batch): continue
+    for batch in filter(len, tqdm(loader, desc="features", disable=None)):
         batch, ids = batch.to(opened.means.device), ids + batch.ids
         rows, whole, hide = _row_latents(opened, random, batch, [position[i] for i in batch.ids])
         known = [] if batch.labels is None else batch.labels.sum(1).nonzero()[:, 0]

@@ -85,20 +85,12 @@ def _run_jobs(jobs, workers=1):
     spawn = multiprocessing.get_context("spawn")
     quiet = {"TQDM_DISABLE": "1", "MPLBACKEND": "Agg", "TOKENIZERS_PARALLELISM": "false"}
     start = max(1, os.cpu_count() // workers), spawn.Value("i", -1)
-    with unittest.mock.patch.dict(os.environ, quiet):  # for the workers; this process has read its own already
+    with unittest.mock.patch.dict(os.environ, quiet):  # for the workers; this process has read its own
         pool = ProcessPoolExecutor(workers, spawn, _start_worker, start)
         try:
             waiting = [pool.submit(_run_job, job) for job in jobs]
             for done in tqdm(as_completed(waiting), desc="runs", total=len(jobs)): done.result()
         finally: pool.shutdown(cancel_futures=True)
-
-def _learning_curve(job):
-    "Steps, samples and skill on the run's own masks, as it was measured during training."
-    for r in read_metrics(job.run/"metrics.csv"):
-        if not r[BASELINES[0]]: continue
-        step, best = int(r["step"]), max(float(r[b]) for b in BASELINES)
-        yield dict(step=step, samples=step * job.training.batch_size * job.training.accumulate,
-                   skill=skill(float(r["right"] or r["without text"]), best))
 
 def _write_table(path, rows, columns=None):
     "Write rows, whole or not at all; what a row does not have stays empty."
@@ -138,7 +130,10 @@ def _write_study(name, study, out, seeds, preset, changes):
         mean = dict(skill_all=sum(t["skill"] for t in tested.values()) / len(tested)) if tested else {}
         rows.append(key | measure_run(job.run) | mean)
         banks += [key | dict(bank=bank) | values for bank, values in tested.items()]
-        curves += [key | point for point in _learning_curve(job)]
+        for r in (r for r in read_metrics(job.run/"metrics.csv") if r[BASELINES[0]]):  # its own masks
+            step, best = int(r["step"]), max(float(r[b]) for b in BASELINES)
+            curves.append(key | dict(step=step, skill=skill(float(r["right"] or r["without text"]), best),
+                                     samples=step * job.training.batch_size * job.training.accumulate))
     _write_table(out/f"{name}.csv", rows, COLUMNS)
     _write_table(out/f"{name}_curves.csv", curves, ("study", "variant", "seed", "step", "samples", "skill"))
     rows = read_table(out/f"{name}.csv")  # what the report says is what the file says

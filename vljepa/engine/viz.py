@@ -75,7 +75,7 @@ def plot_rows(rows, titles=(), limits=(0, 1), label="", cmap="viridis"):
 # %% ../../nbs/engine/E13_viz.ipynb #c011
 @torch.no_grad()
 def plot_examples(model: VLJEPA, batch: Batch, mask: Mask, images: int = 4) -> plt.Figure:  # a grid
-    "Cosine of a `model`'s prediction at the patches of a `batch` that a `mask` hides, for the first `images`."
+    "Cosine of a `model`'s prediction where a `mask` hides patches of a `batch`, for the first `images`."
     n, grid, pictures = min(images, len(batch)), model.vision.grid, pixels(model, batch.images)
     context, target = model.eval().encode(batch.images, mask.keep), model.targets(batch.images, mask.hide)
     rows = {"image": pictures[:n], "visible part": gray_out(pictures, mask.keep, grid)[:n]}
@@ -92,7 +92,7 @@ def _shown_guesses(look, kinds=("right", "empty")):
     return {_SHOWN[k]: look.guesses[k] for k in (*kinds, "without text") if k in look.guesses}
 
 def plot_skill_maps(model: VLJEPA, look: Look, best: float, images: int = 4) -> plt.Figure:  # a grid
-    "Skill of a `model` at the hidden patches of the first `images` of a `look`; `best`: cosine of the best baseline."
+    "Skill of a `model` at hidden patches of `images` of a `look`; `best` is the best baseline's mean cosine."
     grid, pictures = model.vision.grid, pixels(model, look.batch.images[:images])
     rows = {"image": pictures, "visible part": gray_out(pictures, look.mask.keep[:images], grid)}
     for name, guess in _shown_guesses(look).items():
@@ -101,14 +101,14 @@ def plot_skill_maps(model: VLJEPA, look: Look, best: float, images: int = 4) -> 
     return plot_rows(rows, look.batch.captions, (-1, 1), "skill; 0 is the best baseline", SKILL_COLORS)
 
 def plot_places(examination: Examination, grid: tuple[int, int]) -> plt.Figure:  # one map per kind of caption
-    "Skill of an `examination` at each place of the `grid` (rows, columns), averaged over all held-out images."
+    "Mean skill of an `examination` at each place of the `grid` (rows, columns), over held-out images."
     best = max(examination.scores[b].mean().item() for b in ALL_BASELINES)
     kinds = [kind for kind in _SHOWN if kind in examination.places]
     maps = [skill(examination.places[kind], best).view(grid) for kind in kinds]
     return plot_rows({"skill": maps}, [_SHOWN[kind] for kind in kinds], (-1, 1), "skill", SKILL_COLORS)
 
 def plot_words(model: VLJEPA, look: Look, i: int = 0, count: int = 5) -> plt.Figure:  # a grid
-    "Which `count` words of image `i` of a `look` matter to a `model`, and where: by blanking, and by gradient."
+    "The `count` words of image `i` of a `look` that matter most to a `model`: by blanking, and by gradient."
     words, drop = word_attribution(model, look, i)
     _, slope = word_gradient(model, look, i, range(look.mask.hide.shape[1]))
     top = sorted(drop.mean(1).topk(min(count, len(words))).indices.tolist())  # in the order of reading
@@ -120,7 +120,7 @@ def plot_words(model: VLJEPA, look: Look, i: int = 0, count: int = 5) -> plt.Fig
     return plot_rows(rows, ["", *(words[k] for k in top)], (-1, 1), "share of the largest", SKILL_COLORS)
 
 def plot_patchwork(model: VLJEPA, look: Look, library: PatchLibrary, images: int = 4) -> plt.Figure:  # a grid
-    "The first `images` of a `look`, with the patches of a `library` that are nearest to what the `model` predicts."
+    "What a `model` predicts for `images` of a `look`, each patch shown as the nearest one of a `library`."
     look = look._replace(batch=replace(look.batch, images=_stored(model, look.batch.images)))
     pictures = pixels(model, look.batch.images)
     rows = {"image": pictures, "visible part": gray_out(pictures, look.mask.keep, model.vision.grid)}
@@ -130,7 +130,7 @@ def plot_patchwork(model: VLJEPA, look: Look, library: PatchLibrary, images: int
 
 @torch.no_grad()
 def plot_pca(model: VLJEPA, look: Look, images: int = 4) -> plt.Figure:  # a grid
-    "Latents of the first `images` of a `look` at a `model` in three colours: principal components of the targets."
+    "A `model`'s latents of `images` of a `look`; three principal components of targets as red, green, blue."
     grid, target = model.vision.grid, model.targets(look.batch.images)  # [B, N, D]
     mean = target.mean((0, 1))
     spread = (target - mean).flatten(0, 1)
@@ -167,7 +167,7 @@ def plot_probe(result: dict) -> plt.Figure:  # from what `probe_run` returns, on
     axes[0, 0].legend(fontsize=8, loc="lower left")
     return fig
 
-def plot_run(run: Path) -> plt.Figure:  # left cosines with the baselines, right meters as shares of the targets'
+def plot_run(run: Path) -> plt.Figure:  # left cosines, right meters as shares of targets'
     "The learning curve of a `run` folder: does it rise above the baselines, and do the predictions differ?"
     rows = [r for r in read_metrics(Path(run)/"metrics.csv") if r[BASELINES[0]]]
     fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 4), width_ratios=(2, 1), layout="constrained")
