@@ -18,12 +18,9 @@ from .model import VLJEPA
 from .measure import caption_latents
 
 # %% ../nbs/12_probing.ipynb #c009
-def average_precision(
-    scores: Tensor,  # Higher is more likely, [n, C]
-    labels: Tensor,  # 0 or 1, [n, C]
-    weights: Tensor | None = None,  # How much each image counts, [draws, n]; None: all the same
-) -> Tensor:  # [C], or [draws, C] with weights; nan for a class without a positive
-    "Over the positives of each class: the mean precision at their place in the ranking."
+def average_precision(scores: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:  # [C]
+    """Over the positives of each class, the mean precision at their place in the ranking; nan without any.
+    `scores` and `labels` (0 or 1) are [n, C]; `weights` [draws, n] count images, for [draws, C] results."""
     w, columns = torch.ones(1, len(scores)) if weights is None else weights, []
     for s, y in zip(scores.T, labels.T):
         s, order = s.sort(descending=True)

@@ -29,11 +29,10 @@ from .runs import read_config
 from .loaders import find_data, loader_captions, make_loaders
 
 # %% ../../nbs/engine/E18_probe_run.ipynb #c005
-_PEOPLE = ("man", "men", "woman", "women", "people", "boy", "girl", "child", "children", "guy", "lady", "kid")
-
 def noun_pattern(names):
     "Matches names of classes as words, also in the plural, and what captions call a person."
-    words = [*names, *(_PEOPLE if "person" in names else ())]
+    people = "man men woman women people boy girl child children guy lady kid".split()
+    words = [*names, *(people if "person" in names else ())]
     anyone = "|".join(sorted(map(re.escape, words), key=len, reverse=True))  # "traffic light" before "light"
     return re.compile(rf"\b({anyone})(e?s)?\b", re.IGNORECASE)
 
@@ -68,13 +67,13 @@ ROWS = ("chance", "visible patches", "random predictor, no caption", "predicted,
         "visible patches and caption", "random predictor, caption", "predicted, caption", "whole image")
 _TOKEN_ROWS = ("visible patches", "predicted, no caption", "predicted, caption", "whole image")
 
-# What probes may read, for n images. By row: pooled [n, F]; tokens, [n, L, D + 1] where there is a label, last 1
-# where hidden. Mean latents of whole images [n, D]; labels [n, C], or None; hidden patches [n, Nm]; image ids
+# What probes may read, for n images. By row: pooled [n, F]; tokens, [n, L, D + 1] where there is a label, last
+# 1 where hidden. Mean latents of whole images [n, D]; labels [n, C], or None; hidden patches [n, Nm]; image ids
 Features = namedtuple("Features", "pooled tokens images labels hide ids")
 
-def _only(features, rows):
-    "Leave images out, and read nothing; rows: bool, [n]."
-    f, pooled = features, {name: x[rows] for name, x in features.pooled.items()}
+def _only(f, rows):
+    "Leave images out of `Features`, and read nothing; rows: bool, [n]."
+    pooled = {name: x[rows] for name, x in f.pooled.items()}
     tokens = {name: Subset(x.dataset, x.indices[rows]) for name, x in f.tokens.items()}
     ids = list(itertools.compress(f.ids, rows.tolist()))
     return Features(pooled, tokens, f.images[rows], f.labels[rows], f.hide[rows], ids)
@@ -158,18 +157,6 @@ def retrieve(opened, train, test, seed=0):
     chance = {f"recall@{k}": min(k / n, 1.) for k in (1, 5, 10)} | {"median rank": (n + 1) / 2}
     return found | {"chance": {"caption to image": chance, "image to caption": chance}}
 
-def _label_sets(opened, keys, train, test):
-    "By question, labels of train and of test: in the image; and, where places are known, in its hidden part."
-    sets, c, vision = {"in the image": (train.labels, test.labels)}, opened.config, opened.model.vision
-    if not keys: return sets
-    cover, places = [], (find_data(c)/"annotations", keys, vision.transform(), vision.grid)
-    for split, loader, f in ((c.train_split, opened.train, train), (c.val_split, opened.val, test)):
-        path = dict(zip(loader.dataset.dataset.ids, loader.dataset.dataset.paths))
-        cover.append(label_regions(places[0], split, f.ids, *places[1:], [path[i] for i in f.ids]))
-    if all(x is not None for x in cover):
-        sets["in the hidden part"] = tuple(hidden_labels(x, f.hide) for x, f in zip(cover, (train, test)))
-    return sets
-
 def probe_run(opened, keys=("category",), images=2000, seed=0):
     "What can be read from a run's predictions, for JSON; keys: of the labels, () if not of objects."
     config, classes, other = opened.config, *(x.dataset.dataset.classes for x in (opened.train, opened.val))
@@ -187,7 +174,14 @@ def probe_run(opened, keys=("category",), images=2000, seed=0):
     if len(train.ids) < 10 or not test.ids:
         raise ValueError(f"{len(train.ids)} training images and {len(test.ids)} test images have labels; "
                          "probes need 10 and 1 at the least: choose other --labels, or raise --images")
-    for name, labels in _label_sets(opened, keys, train, test).items():
+    sets, cover, vision = {"in the image": (train.labels, test.labels)}, [], opened.model.vision
+    for split, loader, f in ((config.train_split, opened.train, train), (config.val_split, opened.val, test)):
+        path = dict(zip(loader.dataset.dataset.ids, loader.dataset.dataset.paths))
+        places = find_data(config)/"annotations", split, f.ids, keys, vision.transform(), vision.grid
+        cover.append(label_regions(*places, [path[i] for i in f.ids]) if keys else None)
+    if all(x is not None for x in cover):
+        sets["in the hidden part"] = tuple(hidden_labels(x, f.hide) for x, f in zip(cover, (train, test)))
+    for name, labels in sets.items():
         result["labels"][name], result["average_precision"][name] = probe_rows(train, test, labels, seed)
         result["positives"][name] = labels[1].sum(0).int().tolist()
     return result

@@ -119,7 +119,7 @@ def _part_features(opened, loader, split):
     pooled, hide, ids, data = [], [], [], loader.dataset.dataset
     for look in _common_looks(opened, loader, ("right",)):
         visible, known = normalize_targets(look.context.float()), look.batch.labels.sum(1) > 0
-        guess, = look.guesses.values()  # with the right caption, or without text
+        guess = look.guesses["without text" if opened.model.text is None else "right"]
         pooled.append(torch.cat([visible.mean(1), guess.mean(1)], -1)[known].cpu())
         hide.append(look.mask.hide[known].cpu())
         ids += look.batch.image_ids[known].tolist()

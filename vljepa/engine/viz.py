@@ -57,10 +57,9 @@ def plot_rows(rows, titles=(), limits=(0, 1), label="", cmap="viridis"):
     "By name n pictures side by side: [H, W, 3], or [H, W] to be coloured by value, with one colour bar."
     n = max(map(len, rows.values()))
     fig, axes = plt.subplots(len(rows), n, figsize=(1.6 * n + .6, 1.6 * len(rows) + .3), squeeze=False,
-                             layout="constrained")
+                             layout="constrained", subplot_kw=dict(xticks=[], yticks=[]))
     coloured = {}
     for line, (name, pictures) in zip(axes, rows.items()):
-        for ax in line: ax.set(xticks=[], yticks=[])
         for ax in line[len(pictures):]: ax.axis("off")
         for ax, picture in zip(line, pictures):
             image = ax.imshow(picture, vmin=limits[0], vmax=limits[1], cmap=cmap)
@@ -148,15 +147,14 @@ def plot_pca(model: VLJEPA, look: Look, images: int = 4) -> plt.Figure:  # a gri
     rows |= {f"predicted, {name}": paint(z, look.mask.hide) for name, z in _shown_guesses(look).items()}
     return plot_rows(rows, look.batch.captions)
 
-_ROW_COLORS = dict(predicted="#009E73", visible="#0072B2", caption="#CC79A7", whole="#E69F00")
-
 def plot_probe(result: dict) -> plt.Figure:  # from what `probe_run` returns, one panel for each set of labels
     "Mean average precision of every row, between floor and ceiling."
+    colors = dict(predicted="#009E73", visible="#0072B2", caption="#CC79A7", whole="#E69F00")
     n, shared = len(result["labels"]), dict(sharey=True, squeeze=False, layout="constrained")
     fig, axes = plt.subplots(1, n, figsize=(3.4 * n + 1.6, 2.8), **shared)
     for ax, (name, table) in zip(axes[0], result["labels"].items()):
         for y, (row, s) in zip(range(len(table), 0, -1), table.items()):
-            color = _ROW_COLORS.get(row.split()[0].rstrip(","), "#666666")
+            color = colors.get(row.split()[0].rstrip(","), "#666666")
             ax.plot([s["low"], s["high"]], [y, y], color=color, lw=4, alpha=.4)
             ax.plot(s["linear"], y, "o", color=color, label="linear, 95%" if y == 1 else None)
             for probe, marker in (("knn", "|"), ("attentive", "x")):
