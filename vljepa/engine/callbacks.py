@@ -19,7 +19,7 @@ from .processes import Seen, StopSignal, mean_loss
 
 # %% ../../nbs/engine/E14_callbacks.ipynb #n14b
 class Checkpoints(Callback):
-    """Save what trains in a `folder`, `every` so many steps; the newest `keep` stay, and in `folder/best` that
+    """Save what trains in a `folder`, `every` so many steps; the newest `keep` stay, in `folder/best` that
     with the highest value in the column `best`, such as "right", of the row. Put it behind what measures."""
     def __init__(self, folder: Path | str, every: int = 50, keep: int = 1, best: str = ""):
         self.folder, self.every, self.keep = Path(folder), every, keep

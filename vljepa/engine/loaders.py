@@ -121,7 +121,6 @@ def data_marks(train, val):
     return dict(pictures=fingerprint(each(lambda data, i: data.pictures[i])),
                 captions=fingerprint(each(lambda data, i: (data.ids[i], data.captions[i]))))
 
-# %% ../../nbs/engine/E10_loaders.ipynb #nbank01
 def mask_numbers(ids, views, size, seed=0):
     "Which masks of a bank images have, [B, V]: a hash (SplitMix64) of seed, id and view."
     if not torch.is_tensor(ids):  # texts become whole numbers of 53 bits

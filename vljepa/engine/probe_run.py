@@ -67,8 +67,8 @@ ROWS = ("chance", "visible patches", "random predictor, no caption", "predicted,
         "visible patches and caption", "random predictor, caption", "predicted, caption", "whole image")
 _TOKEN_ROWS = ("visible patches", "predicted, no caption", "predicted, caption", "whole image")
 
-# What probes may read, for n images. By row: pooled [n, F]; tokens, [n, L, D + 1] where there is a label, last
-# 1 where hidden. Mean latents of whole images [n, D]; labels [n, C], or None; hidden patches [n, Nm]; image ids
+# What probes may read, for n images. By row: pooled [n, F]; tokens, [n, L, D + 1] where there are labels,
+# last 1 where hidden. Mean latents of whole images [n, D]; labels [n, C] or None; hidden patches [n, Nm]; ids
 Features = namedtuple("Features", "pooled tokens images labels hide ids")
 
 def _only(f, rows):
@@ -127,7 +127,6 @@ def collect(opened, loader, images=0):
     pooled = {name: torch.cat(x) for name, x in pooled.items()}
     return Features(pooled, tokens, torch.cat(whole), labels, torch.cat(hide), ids)
 
-# %% ../../nbs/engine/E18_probe_run.ipynb #c019
 def probe_rows(train, test, labels, seed=0, draws=500):
     "Fit the probes on every row, measure them on other images: mean precisions by row; the linear by class."
     own, other = labels

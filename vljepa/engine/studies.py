@@ -84,7 +84,6 @@ def variant_configs(changes, seed=0, preset="tiny"):
             raise ValueError(f"there is no setting {name!r}: see vljepa_train --help for those that exist")
     return model, replace(training, seed=seed)
 
-# %% ../../nbs/engine/E20_studies.ipynb #c023
 def _all_banks(grid):
     "One bank of 64 masks for each kind and share, by name of the variant."
     return {k: MaskBank(make_mask(TrainConfig(**mask), grid), 64) for k, mask in MASK_VARIANTS.items()}
