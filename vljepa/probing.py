@@ -18,12 +18,9 @@ from .model import VLJEPA
 from .measure import caption_latents
 
 # %% ../nbs/12_probing.ipynb #c009
-def average_precision(
-    scores: Tensor,  # Higher is more likely, [n, C]
-    labels: Tensor,  # 0 or 1, [n, C]
-    weights: Tensor | None = None,  # How much each image counts, [draws, n]; None: all the same
-) -> Tensor:  # [C], or [draws, C] with weights; nan for a class without a positive
-    "Over the positives of each class: the mean precision at their place in the ranking."
+def average_precision(scores: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:  # [C]
+    """Over the positives of each class, the mean precision at their place in the ranking; nan without any.
+    `scores` and `labels` (0 or 1) are [n, C]; `weights` [draws, n] count images, for [draws, C] results."""
     w, columns = torch.ones(1, len(scores)) if weights is None else weights, []
     for s, y in zip(scores.T, labels.T):
         s, order = s.sort(descending=True)
@@ -34,8 +31,8 @@ def average_precision(
     ap = torch.stack(columns, -1)
     return ap[0] if weights is None else ap
 
-def mean_ap(scores: Tensor, labels: Tensor) -> float:  # both [n, C]; 0 when no class has a positive
-    "Mean average precision over the classes that have a positive."
+def mean_ap(scores: Tensor, labels: Tensor) -> float:  # 0 when no class has a positive
+    "Mean average precision of `scores` [n, C] over those classes of `labels` [n, C] that have a positive."
     return average_precision(scores, labels).nanmean().nan_to_num().item()
 
 # %% ../nbs/12_probing.ipynb #c016
@@ -50,19 +47,18 @@ def _logistic(x, labels, penalty, start):
     weight = start.clone().requires_grad_()
     optimizer = torch.optim.LBFGS([weight], max_iter=100, line_search_fn="strong_wolfe")
     def loss():
-        optimizer.zero_grad()
         logits = torch.addmm(weight[-1], x, weight[:-1])
         value = F.binary_cross_entropy_with_logits(logits, labels, reduction="sum") / len(x)
         value = value + penalty * weight[:-1].square().sum()
-        value.backward()
+        weight.grad, = torch.autograd.grad(value, weight)
         return value
     optimizer.step(loss)
     return weight.detach()
 
 class LinearProbe:
-    "Logistic regression for each class; the L2 penalty is chosen on a fifth of the training images."
+    "Logistic regression for each class; the L2 penalty is chosen on a fifth of the images, drawn by `seed`."
     penalties = (1e-1, 1e-2, 1e-3, 1e-4)
-    def __init__(self, features: Tensor, labels: Tensor, seed: int = 0):  # [n, F]; [n, C]; of the split
+    def __init__(self, features: Tensor, labels: Tensor, seed: int = 0):  # `features` [n, F], `labels` [n, C]
         self.mean, self.std = features.mean(0), features.std(0).clamp(min=1e-6)
         x, (fit, check) = (features - self.mean) / self.std, _random_rows(len(features), seed=seed)
         weight, quality = torch.zeros(features.shape[1] + 1, labels.shape[1]), {}
@@ -72,8 +68,7 @@ class LinearProbe:
         self.penalty = max(quality, key=quality.get)
         self.weight = _logistic(x, labels, self.penalty, torch.zeros_like(weight))
 
-    def __call__(self, features: Tensor) -> Tensor:  # from [m, F] to scores, [m, C]
-        "How likely each class is."
+    def __call__(self, features: Tensor) -> Tensor:  # how likely each class is, [m, C]
         return (features - self.mean) / self.std @ self.weight[:-1] + self.weight[-1]
 
 # %% ../nbs/12_probing.ipynb #c019
@@ -83,24 +78,23 @@ def _vote(queries, keys, labels, count):
     return torch.einsum("mk,mkc->mc", (near.values / .1).softmax(-1), labels[near.indices])
 
 class KNNProbe:
-    "Votes of the nearest training images by cosine; how many vote is chosen on a fifth of them."
+    "Votes of the nearest images by cosine; how many vote is chosen on a fifth of them, drawn by `seed`."
     counts = (5, 10, 20, 50, 100)
-    def __init__(self, features: Tensor, labels: Tensor, seed: int = 0):  # [n, F]; [n, C]; of the split
+    def __init__(self, features: Tensor, labels: Tensor, seed: int = 0):  # `features` [n, F], `labels` [n, C]
         self.mean, self.labels = features.mean(0), labels
         fit, check = _random_rows(len(features), seed=seed)
         self.keys = k = F.normalize(features - self.mean, dim=-1)
         quality = lambda count: mean_ap(_vote(k[check], k[fit], labels[fit], count), labels[check])
         self.count = max(self.counts, key=quality)
 
-    def __call__(self, features: Tensor) -> Tensor:  # from [m, F] to scores, [m, C]
-        "The vote on other images."
+    def __call__(self, features: Tensor) -> Tensor:  # the vote on others, [m, C]
         return _vote(F.normalize(features - self.mean, dim=-1), self.keys, self.labels, self.count)
 
 # %% ../nbs/12_probing.ipynb #c022
 class AttentiveProbe:
-    "For each class one query that chooses the tokens to look at, and one linear read-out of what it finds."
+    "For each class one query that chooses `tokens` [n, L, D] to look at, and a linear read-out of those."
     steps, batch_size, lr, weight_decay = 200, 64, 1e-2, 1e-2
-    def __init__(self, tokens: Tensor | Subset, labels: Tensor, seed: int = 0):  # [n, L, D]; [n, C]; of draws
+    def __init__(self, tokens: Tensor | Subset, labels: Tensor, seed: int = 0):  # `labels` [n, C], `seed`
         (fit, check), g = _random_rows(len(tokens), seed=seed), seeded(seed, 1)
         sample = tokens[fit[:256]].float()
         self.mean, self.std = sample.mean((0, 1)), sample.std((0, 1)).clamp(min=1e-6)
@@ -129,20 +123,18 @@ class AttentiveProbe:
         return (look * (x @ self.weight.T)).sum(1) + self.bias
 
     @torch.no_grad()
-    def __call__(self, tokens: Tensor | Subset, rows: Tensor | None = None) -> Tensor:  # [m, L, D] to [m, C]
-        "How likely each class is, in all images or in some rows of them."
+    def __call__(self, tokens: Tensor | Subset, rows: Tensor | None = None) -> Tensor:  # [m, C], all or some
         rows = torch.arange(len(tokens)) if rows is None else rows
         return torch.cat([self._logits(tokens[part]) for part in rows.split(256)])
 
-
 # %% ../nbs/12_probing.ipynb #c039
-def hidden_labels(cover: Tensor, hide: Tensor) -> Tensor:  # shares [n, C, N], numbers [n, Nm]; 0 or 1, [n, C]
-    "Which classes are in the hidden part? Those that cover half a patch or more of it."
+def hidden_labels(cover: Tensor, hide: Tensor) -> Tensor:  # 0 or 1, [n, C]
+    "Which classes `cover` (shares, [n, C, N]) half a patch or more of those that `hide` [n, Nm] names?"
     return (cover.gather(2, hide[:, None].expand(-1, cover.shape[1], -1)).sum(2) >= .5).float()
 
 # %% ../nbs/12_probing.ipynb #c046
-def random_predictor(model: VLJEPA, seed: int = 0) -> Predictor:  # on the model's device; seed of its weights
-    "The same architecture, never trained."
+def random_predictor(model: VLJEPA, seed: int = 0) -> Predictor:  # in eval mode, on the same device
+    "That of a `model` with other weights, drawn by `seed` and never trained."
     c, device = model.config, next(model.predictor.parameters()).device
     with torch.random.fork_rng():  # leaves the global generator as it was
         torch.manual_seed(seed)
@@ -151,8 +143,8 @@ def random_predictor(model: VLJEPA, seed: int = 0) -> Predictor:  # on the model
     return fresh.to(device).eval()
 
 # %% ../nbs/12_probing.ipynb #c055
-def recall(similarity: Tensor) -> dict[str, float]:  # from [n, n] to recall@1, 5 and 10, and the median rank
-    "How near the top is item i for query i? Items that tie share their places."
+def recall(similarity: Tensor) -> dict[str, float]:  # recall@1, 5 and 10, and the median rank
+    "By `similarity` [n, n], how near the top is item i for query i? Items that tie share their places."
     right = similarity.diagonal()[:, None]
     rank = 1 + (similarity > right).sum(1) + ((similarity == right).sum(1) - 1) / 2
     recalls = {f"recall@{k}": (rank <= k).float().mean().item() for k in (1, 5, 10)}
@@ -161,7 +153,7 @@ def recall(similarity: Tensor) -> dict[str, float]:  # from [n, n] to recall@1, 
 # %% ../nbs/12_probing.ipynb #c058
 @torch.no_grad()
 def imagine(model: VLJEPA, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:  # unit vectors, both [n, N, D]
-    "Hide every patch, and predict all of them from the caption; and the targets."
+    "A `model`'s predictions of all patches of `batches` from the captions alone; and the targets."
     parts, device = [], next(model.predictor.parameters()).device
     for batch in (b.to(device) for b in batches if len(b)):
         everything = torch.arange(model.vision.num_patches, device=device).expand(len(batch), -1)
@@ -171,13 +163,13 @@ def imagine(model: VLJEPA, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:  
         parts.append([F.normalize(z.float(), dim=-1).cpu() for z in (guess, model.targets(batch.images))])
     return tuple(map(torch.cat, zip(*parts)))
 
-def centred_cosine(x: Tensor, y: Tensor) -> Tensor:  # from [n, ...] and [m, ...] to [n, m]
-    "Cosine after each side has lost its own mean."
+def centred_cosine(x: Tensor, y: Tensor) -> Tensor:  # [n, m]
+    "Cosine of `x` [n, ...] and `y` [m, ...] after each side has lost its own mean."
     x, y = (F.normalize((z - z.mean(0)).flatten(1), dim=-1) for z in (x, y))
     return x @ y.T
 
-def ridge_map(x: Tensor, y: Tensor, seed: int = 0) -> Callable[[Tensor], Tensor]:  # from [n, Dt] to [n, D]
-    "The best linear map of mean latents, text to image; a fifth of the images decides on the penalty."
+def ridge_map(x: Tensor, y: Tensor, seed: int = 0) -> Callable[[Tensor], Tensor]:  # for others, too
+    "The best linear map from `x` [n, Dt] to `y` [n, D]; a fifth, drawn by `seed`, decides on the penalty."
     mean_x, mean_y, (fit, check) = x.mean(0), y.mean(0), _random_rows(len(x), seed=seed)
     def solve(rows, penalty):
         a, b = x[rows] - mean_x, y[rows] - mean_y

@@ -19,33 +19,32 @@ from .processes import Seen, StopSignal, mean_loss
 
 # %% ../../nbs/engine/E14_callbacks.ipynb #n14b
 class Checkpoints(Callback):
-    """Save what trains `every` so many steps; the newest `keep` stay, and as `folder/best` that with the
-    highest value in a column of the row. Put it behind what measures."""
-    def __init__(self, folder: Path | str, every: int = 50, keep: int = 1, best: str = ""):  # such as "right"
+    """Save what trains in a `folder`, `every` so many steps; the newest `keep` stay, in `folder/best` that
+    with the highest value in the column `best`, such as "right", of the row. Put it behind what measures."""
+    def __init__(self, folder: Path | str, every: int = 50, keep: int = 1, best: str = ""):
         self.folder, self.every, self.keep = Path(folder), every, keep
         self.best, self.highest = best, -math.inf
 
-    def resume(self, learner: Learner) -> Learner:  # the same, with weights, optimiser and step of then
-        "Go on from the newest checkpoint, where there is one."
+    def resume(self, learner: Learner) -> Learner:  # the same
+        "Give a `learner` weights, optimiser and step of the newest checkpoint, where there is one."
         state = load_checkpoint(self.folder, learner.model, learner.optimizer)
         learner.step, self.highest = state["step"], state.get("highest", -math.inf)
         return learner
 
     def after_step(self, learner):
-        value = learner.row.get(self.best, -math.inf)
-        if value > self.highest:
+        if (value := learner.row.get(self.best, -math.inf)) > self.highest:
             self.highest = float(value)
             self.save(learner, name="best")
         if learner.step % self.every == 0 or learner.step == learner.steps: self.save(learner, self.keep)
 
-    def save(self, learner: Learner, keep: int = 1, name: str = ""):  # whose weights to save
-        "Save now; `keep` of the newest stay, and a name takes the place of the step's."
+    def save(self, learner: Learner, keep: int = 1, name: str = ""):
+        "Save a `learner` now; `keep` of the newest stay, and a `name` takes the place of the step's."
         state = dict(step=learner.step, highest=self.highest)
         save_checkpoint(self.folder, learner.model, learner.optimizer, None, state, keep, name)
 
 class WriteCSV(Callback):
-    "Write rows to a file, with the mean loss of the steps between them; rows of an earlier life go on."
-    def __init__(self, path: Path | str, every: int = 10):  # the file; steps between rows, evaluations apart
+    "Write rows to the file `path`, `every` so many steps and with evaluations; an earlier life's go on."
+    def __init__(self, path: Path | str, every: int = 10):  # with the mean loss of the steps between rows
         self.path, self.every, self.seen = Path(path), every, []
 
     def before(self, learner):
@@ -63,7 +62,6 @@ class Track(Callback):
     "Log rows to the trackers of an `Accelerator` that was made with `log_with`."
     def __init__(self, accelerator: Accelerator):  # its trackers are ready: `init_trackers` was called
         self.accelerator = accelerator
-
     def after_step(self, learner):
         self.accelerator.log({name: float(value) for name, value in learner.row.items()}, step=learner.step)
 
@@ -71,7 +69,6 @@ class Alarms(Callback):
     "Say so when the meters of an evaluation tell of a collapse; the first share of the steps is given time."
     def __init__(self, share: float = .1):  # of the steps
         self.share = share
-
     def after_step(self, learner):
         if "std" not in learner.row or learner.step <= self.share * learner.steps: return
         found = collapse_alarms(*({m: learner.row[f"{part}{m}"] for m in METERS} for part in ("", "target ")))

@@ -19,34 +19,8 @@ from .coco import CocoCaptions
 from .fetch import check_folder, download_coco, make_shapes_coco
 from .runs import MAY_CHANGE, TRAIN_PRESETS, TrainConfig, check_writable, new_folder, read_config
 from .processes import StopSignal
-from .report import format_facts
+from .viz import format_facts
 from .trainer import Trainer
-
-# %% ../../nbs/engine/E17_cli.ipynb #d085
-@call_parse
-@friendly_errors
-def vljepa_data(
-    what: str,  # shapes (drawn here, no network), coco (downloaded) or check (reads every picture of a split)
-    root: str,  # folder to write, or to check
-    split: str = "val2017",  # coco: val2017 (1 GB to download) or train2017 (20 GB); check: any
-    train: int = 4000,  # shapes: number of training images
-    val: int = 1000,  # shapes: number of validation images
-    size: int = 64,  # shapes: height and width in pixels
-    objects: int = 4,  # shapes: most objects in one image
-    occlusion: bool = False,  # shapes: objects may overlap
-    background: str = "plain",  # shapes: plain, shaded or textured
-    seed: int = 0,  # shapes: another seed draws other images
-):
-    "Write a folder of images and captions in COCO format."
-    if what == "shapes":
-        make_shapes_coco(root, train, val, sys.stderr.isatty(), image_size=size, max_objects=objects,
-                         occlusion=occlusion, background=background, seed=seed)
-    elif what == "coco": download_coco(root, split)
-    elif what == "check": print(*check_folder(root, split), sep="\n")
-    else: raise ValueError(f"{what!r} is no data set: use shapes, coco or check")
-    for name in dict(shapes=("train", "val"), coco=(split,), check=())[what]:
-        data = CocoCaptions(root, name)
-        print(f"{root}: {name} has {len(data):,} images with {sum(map(len, data.captions)):,} captions")
 
 # %% ../../nbs/engine/E17_cli.ipynb #c088
 def make_parser():
@@ -102,7 +76,32 @@ def resolve_run(args, runs=Path("runs")):
                              f"leave out what asks for {value!r}, or start a new run")
     return run, model, replace(training, **{k: v for k, v in given.items() if k in MAY_CHANGE})
 
-# %% ../../nbs/engine/E17_cli.ipynb #c093
+# %% ../../nbs/engine/E17_cli.ipynb #d085
+@call_parse
+@friendly_errors
+def vljepa_data(
+    what: str,  # shapes (drawn here, no network), coco (downloaded) or check (reads every picture of a split)
+    root: str,  # folder to write, or to check
+    split: str = "val2017",  # coco: val2017 (1 GB to download) or train2017 (20 GB); check: any
+    train: int = 4000,  # shapes: number of training images
+    val: int = 1000,  # shapes: number of validation images
+    size: int = 64,  # shapes: height and width in pixels
+    objects: int = 4,  # shapes: most objects in one image
+    occlusion: bool = False,  # shapes: objects may overlap
+    background: str = "plain",  # shapes: plain, shaded or textured
+    seed: int = 0,  # shapes: another seed draws other images
+):
+    "Write a folder of images and captions in COCO format."
+    if what == "shapes":
+        make_shapes_coco(root, train, val, sys.stderr.isatty(), image_size=size, max_objects=objects,
+                         occlusion=occlusion, background=background, seed=seed)
+    elif what == "coco": download_coco(root, split)
+    elif what == "check": print(*check_folder(root, split), sep="\n")
+    else: raise ValueError(f"{what!r} is no data set: use shapes, coco or check")
+    for name in dict(shapes=("train", "val"), coco=(split,), check=())[what]:
+        data = CocoCaptions(root, name)
+        print(f"{root}: {name} has {len(data):,} images with {sum(map(len, data.captions)):,} captions")
+
 @friendly_errors
 def vljepa_train(argv: list[str] | None = None):  # command line; None takes the process's own
     "Train a vision-language JEPA: `vljepa_train --help`."

@@ -7,8 +7,8 @@ __all__ = []
 
 # %% ../../nbs/engine/E10_loaders.ipynb #imports01
 import multiprocessing, os, signal, threading
-from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 import torch
 from torch.utils.data import DataLoader, Sampler, Subset
 from ..data import collate, hash_uniform, seeded
@@ -26,11 +26,8 @@ class EpochSampler(Sampler):
     def __len__(self): return self.n
     def __iter__(self): return iter(torch.randperm(self.n, generator=seeded(self.seed, self.epoch)).tolist())
 
-@dataclass
-class Collate:
+class Collate(SimpleNamespace):
     "`collate` with its tokenizer (None without text) and longest caption, as worker processes can carry it."
-    tokenizer: object
-    max_length: int
     def __call__(self, samples): return collate(samples, self.tokenizer, self.max_length)
 
 def find_data(config):
@@ -52,13 +49,6 @@ def _serve(worker):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=follow_parent, daemon=True).start()
 
-def _split_rows(train, val, config):
-    "Hold out pictures, one row of each; train on rows that show others; in an order that content decides."
-    first = {val.pictures[i]: i for i in reversed(seeded_order(val.pictures, config.split_seed))}
-    held_out = dict([*reversed(first.items())][:config.val_images or None])
-    rest = [i for i in seeded_order(train.pictures, config.split_seed) if train.pictures[i] not in held_out]
-    return Subset(train, rest[:config.train_images or None]), Subset(val, [*held_out.values()])
-
 def rows_of_others(rows):
     "For each row of a `Subset`, that of the wrong caption: another picture's with other words, else its own."
     data, own = rows.dataset, list(rows.indices)
@@ -67,14 +57,17 @@ def rows_of_others(rows):
 
 def make_loaders(config, model, root, labels=None):
     "Training images, shuffled, and held-out ones in order; from now on the model reads at most `max_tokens`."
-    c = config
-    common = dict(transform=model.vision.transform(), seed=c.seed, labels=labels)
+    c, common = config, dict(transform=model.vision.transform(), seed=config.seed, labels=labels)
     train = CocoCaptions(root, c.train_split, drop_caption=c.drop_caption, **common)
     val = CocoCaptions(root, c.val_split, caption="first", **common)
     if c.train_split == c.val_split and not 0 < c.val_images < len(val):
         raise ValueError(f"train and validation split are both {c.val_split!r}, which has {len(val)} images; "
                          f"--val-images must leave some to train on, got {c.val_images}")
-    train, val = _split_rows(train, val, c)
+    # Hold out pictures, one row of each; train on rows that show others; in an order that content decides
+    first = {val.pictures[i]: i for i in reversed(seeded_order(val.pictures, c.split_seed))}
+    held_out = dict([*reversed(first.items())][:c.val_images or None])
+    rest = [i for i in seeded_order(train.pictures, c.split_seed) if train.pictures[i] not in held_out]
+    train, val = Subset(train, rest[:c.train_images or None]), Subset(val, [*held_out.values()])
     if len(train) < c.batch_size:
         raise ValueError(f"{len(train)} training images cannot fill a batch of {c.batch_size}; "
                          "lower --batch-size")
@@ -84,17 +77,15 @@ def make_loaders(config, model, root, labels=None):
     if c.shuffle_captions:
         given, own = dict(zip(train.indices, rows_of_others(train))), train.dataset.captions
         train.dataset.captions = [own[given.get(i, i)] for i in range(len(own))]
-    words = Collate(None, c.max_tokens)
+    words = Collate(tokenizer=None, max_length=c.max_tokens)
     if model.text is not None:
         model.text.max_length = min(c.max_tokens, model.text.max_length)
-        words = Collate(model.text.tokenizer, model.text.max_length)
-    pin = torch.cuda.is_available() and c.device == "auto"
-    options = dict(batch_size=c.batch_size, num_workers=c.workers, persistent_workers=c.workers > 0,
-                   pin_memory=pin, collate_fn=words, worker_init_fn=_serve)
+        words = Collate(tokenizer=model.text.tokenizer, max_length=model.text.max_length)
+    options = dict(batch_size=c.batch_size, num_workers=c.workers, collate_fn=words, worker_init_fn=_serve,
+        persistent_workers=c.workers > 0, pin_memory=torch.cuda.is_available() and c.device == "auto")
     return (DataLoader(train, sampler=EpochSampler(len(train), c.seed), drop_last=True, **options),
             DataLoader(val, **options))
 
-# %% ../../nbs/engine/E10_loaders.ipynb #o006
 def count_long(captions, tokenizer, max_length):
     "How many captions are cut; none has more tokens than bytes and special ones, so most need no look."
     most = max_length - tokenizer.num_special_tokens_to_add()
@@ -130,12 +121,10 @@ def data_marks(train, val):
     return dict(pictures=fingerprint(each(lambda data, i: data.pictures[i])),
                 captions=fingerprint(each(lambda data, i: (data.ids[i], data.captions[i]))))
 
-# %% ../../nbs/engine/E10_loaders.ipynb #nbank01
 def mask_numbers(ids, views, size, seed=0):
     "Which masks of a bank images have, [B, V]: a hash (SplitMix64) of seed, id and view."
     if not torch.is_tensor(ids):  # texts become whole numbers of 53 bits
-        ids = [int(2**53 * hash_uniform(i)) if isinstance(i, str) else i for i in ids]
-        ids = torch.tensor(ids, dtype=torch.int64)
+        ids = torch.tensor([int(2**53 * hash_uniform(i)) if isinstance(i, str) else i for i in ids]).long()
     x = torch.tensor([seed], device=ids.device)
     for fact in (ids[:, None], torch.arange(views, device=ids.device)):
         x = (x ^ fact) + (0x9E3779B97F4A7C15 - 2**64)  # whole numbers of 64 bits, which wrap around

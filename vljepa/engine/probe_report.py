@@ -154,11 +154,10 @@ def vljepa_probe(argv: list[str] | None = None):  # command line; None takes the
     "Probe a trained run: `vljepa_probe --help`."
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # else tokenizers warn when workers fork
     parser = argparse.ArgumentParser("vljepa_probe", description=probe_folder.__doc__)
-    notes, options = docments(probe_folder), inspect.signature(probe_folder).parameters.values()
-    parser.add_argument("run", help=notes["run"])
-    for name, default in [(p.name, p.default) for p in options][1:]:
+    add, notes, spec = parser.add_argument, docments(probe_folder), inspect.getfullargspec(probe_folder)
+    add("run", help=notes["run"])
+    for name, default in zip(spec.args[1:], spec.defaults):
         note = notes[name] + (f" (default: {default})" if default != "" else "")
-        option = "--" + name.replace("_", "-")
-        parser.add_argument(option, type=type(default), default=default, metavar="X", help=note)
+        add("--" + name.replace("_", "-"), type=type(default), default=default, metavar="X", help=note)
     args = parser.parse_args(argv)
     print(f"{probe_folder(**vars(args))}\n\nreport: {Path(args.run)/'report.md'}")

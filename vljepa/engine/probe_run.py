@@ -7,14 +7,12 @@ __all__ = []
 
 # %% ../../nbs/engine/E18_probe_run.ipynb #c002
 import itertools, re, reprlib, tempfile
-from collections import defaultdict
+from collections import defaultdict, namedtuple
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 from torch.utils.data import Subset
 from tqdm import tqdm
 from ..encoders import gather_tokens
@@ -31,11 +29,10 @@ from .runs import read_config
 from .loaders import find_data, loader_captions, make_loaders
 
 # %% ../../nbs/engine/E18_probe_run.ipynb #c005
-_PEOPLE = ("man", "men", "woman", "women", "people", "boy", "girl", "child", "children", "guy", "lady", "kid")
-
 def noun_pattern(names):
     "Matches names of classes as words, also in the plural, and what captions call a person."
-    words = [*names, *(_PEOPLE if "person" in names else ())]
+    people = "man men woman women people boy girl child children guy lady kid".split()
+    words = [*names, *(people if "person" in names else ())]
     anyone = "|".join(sorted(map(re.escape, words), key=len, reverse=True))  # "traffic light" before "light"
     return re.compile(rf"\b({anyone})(e?s)?\b", re.IGNORECASE)
 
@@ -48,7 +45,6 @@ def examine_run(opened, nouns=None, images=0):
         captions["nouns blanked"] = {i: nouns.sub(token, line) for i, line in captions["right"].items()}
     return examine(o.model, o.val, o.bank, o.means, captions, weights, images=images)
 
-# %% ../../nbs/engine/E18_probe_run.ipynb #c012
 def _image_paths(loader):
     "The files of its images, in order."
     return [Path(loader.dataset.dataset.paths[i]) for i in loader.dataset.indices]
@@ -71,22 +67,16 @@ ROWS = ("chance", "visible patches", "random predictor, no caption", "predicted,
         "visible patches and caption", "random predictor, caption", "predicted, caption", "whole image")
 _TOKEN_ROWS = ("visible patches", "predicted, no caption", "predicted, caption", "whole image")
 
+# What probes may read, for n images. By row: pooled [n, F]; tokens, [n, L, D + 1] where there are labels,
+# last 1 where hidden. Mean latents of whole images [n, D]; labels [n, C] or None; hidden patches [n, Nm]; ids
+Features = namedtuple("Features", "pooled tokens images labels hide ids")
 
-class Features(NamedTuple):
-    "What the probes may read, for n images."
-    pooled: dict[str, Tensor]  # By row of `ROWS`, [n, F]
-    tokens: dict[str, Subset]  # By row, [n, L, D + 1] if the image has a label; last: 1 where hidden
-    images: Tensor  # Mean target latent of the whole image, [n, D]
-    labels: Tensor | None  # [n, C]
-    hide: Tensor  # Hidden patches, [n, Nm]
-    ids: list  # n image ids
-
-    def only(self, rows):
-        "Leave images out, and read nothing; rows: bool, [n]."
-        pooled = {name: x[rows] for name, x in self.pooled.items()}
-        tokens = {name: Subset(x.dataset, x.indices[rows]) for name, x in self.tokens.items()}
-        ids = list(itertools.compress(self.ids, rows.tolist()))
-        return Features(pooled, tokens, self.images[rows], self.labels[rows], self.hide[rows], ids)
+def _only(f, rows):
+    "Leave images out of `Features`, and read nothing; rows: bool, [n]."
+    pooled = {name: x[rows] for name, x in f.pooled.items()}
+    tokens = {name: Subset(x.dataset, x.indices[rows]) for name, x in f.tokens.items()}
+    ids = list(itertools.compress(f.ids, rows.tolist()))
+    return Features(pooled, tokens, f.images[rows], f.labels[rows], f.hide[rows], ids)
 
 @torch.no_grad()
 def _row_latents(opened, random, batch, numbers):
@@ -113,8 +103,7 @@ def collect(opened, loader, images=0):
     pooled, tokens, ids, rest = defaultdict(list), {}, [], []
     files, shape = defaultdict(tempfile.TemporaryFile), {}  # unnamed; only the rows asked for are read
     random, position = random_predictor(opened.model), positions(loader.dataset)
-    for batch in tqdm(loader, desc="features", disable=None):
-        if not len(batch): continue
+    for batch in filter(len, tqdm(loader, desc="features", disable=None)):
         batch, ids = batch.to(opened.means.device), ids + batch.ids
         rows, whole, hide = _row_latents(opened, random, batch, [position[i] for i in batch.ids])
         known = [] if batch.labels is None else batch.labels.sum(1).nonzero()[:, 0]
@@ -138,7 +127,6 @@ def collect(opened, loader, images=0):
     pooled = {name: torch.cat(x) for name, x in pooled.items()}
     return Features(pooled, tokens, torch.cat(whole), labels, torch.cat(hide), ids)
 
-# %% ../../nbs/engine/E18_probe_run.ipynb #c019
 def probe_rows(train, test, labels, seed=0, draws=500):
     "Fit the probes on every row, measure them on other images: mean precisions by row; the linear by class."
     own, other = labels
@@ -168,18 +156,6 @@ def retrieve(opened, train, test, seed=0):
     chance = {f"recall@{k}": min(k / n, 1.) for k in (1, 5, 10)} | {"median rank": (n + 1) / 2}
     return found | {"chance": {"caption to image": chance, "image to caption": chance}}
 
-def _label_sets(opened, keys, train, test):
-    "By question, labels of train and of test: in the image; and, where places are known, in its hidden part."
-    sets, c, vision = {"in the image": (train.labels, test.labels)}, opened.config, opened.model.vision
-    if not keys: return sets
-    cover, places = [], (find_data(c)/"annotations", keys, vision.transform(), vision.grid)
-    for split, loader, f in ((c.train_split, opened.train, train), (c.val_split, opened.val, test)):
-        path = dict(zip(loader.dataset.dataset.ids, loader.dataset.dataset.paths))
-        cover.append(label_regions(places[0], split, f.ids, *places[1:], [path[i] for i in f.ids]))
-    if all(x is not None for x in cover):
-        sets["in the hidden part"] = tuple(hidden_labels(x, f.hide) for x, f in zip(cover, (train, test)))
-    return sets
-
 def probe_run(opened, keys=("category",), images=2000, seed=0):
     "What can be read from a run's predictions, for JSON; keys: of the labels, () if not of objects."
     config, classes, other = opened.config, *(x.dataset.dataset.classes for x in (opened.train, opened.val))
@@ -192,12 +168,19 @@ def probe_run(opened, keys=("category",), images=2000, seed=0):
     result = dict(seed=seed, train_images=len(train.ids), test_images=len(test.ids), classes=classes,
                   labels={}, positives={}, average_precision={}, retrieval=found)
     if train.labels is None: return result
-    train, test = (f.only(f.labels.sum(1) > 0) for f in (train, test))  # no label at all: unknown
+    train, test = (_only(f, f.labels.sum(1) > 0) for f in (train, test))  # no label at all: unknown
     result |= dict(labelled_train_images=len(train.ids), labelled_test_images=len(test.ids))
     if len(train.ids) < 10 or not test.ids:
         raise ValueError(f"{len(train.ids)} training images and {len(test.ids)} test images have labels; "
                          "probes need 10 and 1 at the least: choose other --labels, or raise --images")
-    for name, labels in _label_sets(opened, keys, train, test).items():
+    sets, cover, vision = {"in the image": (train.labels, test.labels)}, [], opened.model.vision
+    for split, loader, f in ((config.train_split, opened.train, train), (config.val_split, opened.val, test)):
+        path = dict(zip(loader.dataset.dataset.ids, loader.dataset.dataset.paths))
+        places = find_data(config)/"annotations", split, f.ids, keys, vision.transform(), vision.grid
+        cover.append(label_regions(*places, [path[i] for i in f.ids]) if keys else None)
+    if all(x is not None for x in cover):
+        sets["in the hidden part"] = tuple(hidden_labels(x, f.hide) for x, f in zip(cover, (train, test)))
+    for name, labels in sets.items():
         result["labels"][name], result["average_precision"][name] = probe_rows(train, test, labels, seed)
         result["positives"][name] = labels[1].sum(0).int().tolist()
     return result

@@ -84,7 +84,6 @@ def variant_configs(changes, seed=0, preset="tiny"):
             raise ValueError(f"there is no setting {name!r}: see vljepa_train --help for those that exist")
     return model, replace(training, seed=seed)
 
-# %% ../../nbs/engine/E20_studies.ipynb #c023
 def _all_banks(grid):
     "One bank of 64 masks for each kind and share, by name of the variant."
     return {k: MaskBank(make_mask(TrainConfig(**mask), grid), 64) for k, mask in MASK_VARIANTS.items()}
@@ -113,17 +112,14 @@ def _common_looks(opened, loader, kinds=("right", "shuffled", "empty"), bank=Non
     for look in opened.looks(loader, captions, bank=bank):
         yield look._replace(guesses={n: normalize_targets(g.float()) for n, g in look.guesses.items()})
 
-def _own(table):
-    "The entry of the prediction with the right caption; of the only one, where a model has no text."
-    return table["right" if "right" in table else "without text"]
-
 def _part_features(opened, loader, split):
     "Mean visible beside mean predicted latents [n, 2D], and classes in the hidden part [n, C], where known."
     annotations, vision = find_data(opened.config)/"annotations", opened.model.vision
     pooled, hide, ids, data = [], [], [], loader.dataset.dataset
     for look in _common_looks(opened, loader, ("right",)):
         visible, known = normalize_targets(look.context.float()), look.batch.labels.sum(1) > 0
-        pooled.append(torch.cat([visible.mean(1), _own(look.guesses).mean(1)], -1)[known].cpu())
+        guess = look.guesses["without text" if opened.model.text is None else "right"]
+        pooled.append(torch.cat([visible.mean(1), guess.mean(1)], -1)[known].cpu())
         hide.append(look.mask.hide[known].cpu())
         ids += look.batch.image_ids[known].tolist()
     transform, grid, path = vision.encoder.transform(), vision.grid, dict(zip(data.ids, data.paths))
@@ -150,8 +146,8 @@ def _ruler(opened, *args):
     "Cosine, best baseline and skill of one pass; its summary; and latents of its first images."
     cosines, _, first = compare(_common_looks(opened, opened.val, *args))
     table = summarize({name: cosine.mean(1) for name, cosine in cosines.items()})
-    best = max(table[b]["cosine"] for b in BASELINES)
-    return dict(cosine=_own(table)["cosine"], baseline=best, skill=_own(table)["skill"]), table, first
+    own, best = table.get("right") or table["without text"], max(table[b]["cosine"] for b in BASELINES)
+    return dict(cosine=own["cosine"], baseline=best, skill=own["skill"]), table, first
 
 def measure_banks(run):
     "Cosine, best baseline and skill of a run on every kind and share of masks; kept in the run folder."

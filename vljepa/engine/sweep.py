@@ -6,7 +6,7 @@
 __all__ = ['ablate', 'vljepa_ablate']
 
 # %% ../../nbs/engine/E21_sweep.ipynb #c003
-import argparse, csv, io, itertools, json, multiprocessing, os, threading
+import argparse, csv, io, itertools, json, multiprocessing, os, threading, unittest.mock
 from collections import namedtuple
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -85,39 +85,12 @@ def _run_jobs(jobs, workers=1):
     spawn = multiprocessing.get_context("spawn")
     quiet = {"TQDM_DISABLE": "1", "MPLBACKEND": "Agg", "TOKENIZERS_PARALLELISM": "false"}
     start = max(1, os.cpu_count() // workers), spawn.Value("i", -1)
-    pool, before = ProcessPoolExecutor(workers, spawn, _start_worker, start), dict(os.environ)
-    os.environ.update(quiet)  # inherited by the workers; this process has read its own already
-    try:
-        waiting = [pool.submit(_run_job, job) for job in jobs]
-        for done in tqdm(as_completed(waiting), desc="runs", total=len(jobs)): done.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for name in quiet: os.environ.pop(name)
-        os.environ.update(before)
-
-def _learning_curve(job):
-    "Steps, samples and skill on the run's own masks, as it was measured during training."
-    for r in read_metrics(job.run/"metrics.csv"):
-        if not r[BASELINES[0]]: continue
-        step, best = int(r["step"]), max(float(r[b]) for b in BASELINES)
-        yield dict(step=step, samples=step * job.training.batch_size * job.training.accumulate,
-                   skill=skill(float(r["right"] or r["without text"]), best))
-
-def _study_rows(name, study, folder, seeds, preset, changes):
-    "What the runs have measured: rows of the table, of mask banks, of learning curves."
-    rows, banks, curves = [], [], []
-    for variant, seed in itertools.product(study.variants, range(seeds)):
-        job = _job(folder, study, variant, seed, preset, changes)
-        key = dict(study=name, variant=variant, seed=seed)
-        if (job.run/"failed.json").exists():
-            rows.append(key | json.loads((job.run/"failed.json").read_text(encoding="utf-8")))
-            continue
-        tested = measure_banks(job.run) if study.banks else {}
-        mean = dict(skill_all=sum(t["skill"] for t in tested.values()) / len(tested)) if tested else {}
-        rows.append(key | measure_run(job.run) | mean)
-        banks += [key | dict(bank=bank) | values for bank, values in tested.items()]
-        curves += [key | point for point in _learning_curve(job)]
-    return rows, banks, curves
+    with unittest.mock.patch.dict(os.environ, quiet):  # for the workers; this process has read its own
+        pool = ProcessPoolExecutor(workers, spawn, _start_worker, start)
+        try:
+            waiting = [pool.submit(_run_job, job) for job in jobs]
+            for done in tqdm(as_completed(waiting), desc="runs", total=len(jobs)): done.result()
+        finally: pool.shutdown(cancel_futures=True)
 
 def _write_table(path, rows, columns=None):
     "Write rows, whole or not at all; what a row does not have stays empty."
@@ -144,8 +117,23 @@ def plot_matrix(bank_rows, value="skill"):
     return fig
 
 # %% ../../nbs/engine/E21_sweep.ipynb #c062
-def _write_study(name, study, out, rows, banks, curves):
-    "Tables and pictures of one study, and its part of the report in Markdown."
+def _write_study(name, study, out, seeds, preset, changes):
+    "Tables and pictures of what a study's runs have measured, and its part of the report in Markdown."
+    rows, banks, curves = [], [], []
+    for variant, seed in itertools.product(study.variants, range(seeds)):
+        job = _job(out/"runs", study, variant, seed, preset, changes)
+        key = dict(study=name, variant=variant, seed=seed)
+        if (job.run/"failed.json").exists():
+            rows.append(key | json.loads((job.run/"failed.json").read_text(encoding="utf-8")))
+            continue
+        tested = measure_banks(job.run) if study.banks else {}
+        mean = dict(skill_all=sum(t["skill"] for t in tested.values()) / len(tested)) if tested else {}
+        rows.append(key | measure_run(job.run) | mean)
+        banks += [key | dict(bank=bank) | values for bank, values in tested.items()]
+        for r in (r for r in read_metrics(job.run/"metrics.csv") if r[BASELINES[0]]):  # its own masks
+            step, best = int(r["step"]), max(float(r[b]) for b in BASELINES)
+            curves.append(key | dict(step=step, skill=skill(float(r["right"] or r["without text"]), best),
+                                     samples=step * job.training.batch_size * job.training.accumulate))
     _write_table(out/f"{name}.csv", rows, COLUMNS)
     _write_table(out/f"{name}_curves.csv", curves, ("study", "variant", "seed", "step", "samples", "skill"))
     rows = read_table(out/f"{name}.csv")  # what the report says is what the file says
@@ -159,9 +147,13 @@ def _write_study(name, study, out, rows, banks, curves):
     return "\n\n".join([f"## {study.question}", finding(rows, study), format_study(rows, study), *shown])
 
 def ablate(
-    names: Sequence[str] = (), out: Path | str = "runs/ablations",  # all studies; where everything is written
-    seeds: int = 5, workers: int = 1, preset: str = "tiny",  # of each variant; processes; a setting
-    changes: dict | None = None, studies: dict[str, Study] = STUDIES,  # for every variant; what there is
+    names: Sequence[str] = (),  # of the studies to run; all where none is named
+    out: Path | str = "runs/ablations",  # folder where everything is written
+    seeds: int = 5,  # runs of each variant
+    workers: int = 1,  # processes, each with one run at a time
+    preset: str = "tiny",  # setting that the variants differ from
+    changes: dict | None = None,  # fields of either configuration, for every variant
+    studies: dict[str, Study] = STUDIES,  # what there is to choose from, by name
 ) -> str:  # The report, in Markdown
     "Run studies, or what is left of them, and write their tables and report."
     if unknown := [name for name in names if name not in studies]:
@@ -173,12 +165,11 @@ def ablate(
         data = (make_shapes_coco(cache_folder()/"shapes-5000", train=5000) if preset == "tiny" else
                 find_data(STUDY_SETTINGS[preset][1]))
         changes = changes | dict(data=str(data))
-    setting = out/"runs", seeds, preset, changes
-    jobs = study_jobs(chosen, *setting)
+    jobs = study_jobs(chosen, out/"runs", seeds, preset, changes)
     prepare = next((job for job in jobs if not (job.run/"measures.json").exists()), None)
     if workers > 1 and prepare and prepare.training.cache: _trainer(prepare)  # stores before many ask for it
     _run_jobs(jobs, workers)
-    parts = [_write_study(name, s, out, *_study_rows(name, s, *setting)) for name, s in chosen.items()]
+    parts = [_write_study(name, study, out, seeds, preset, changes) for name, study in chosen.items()]
     report = "\n\n".join([f"# Ablations, preset {preset}, {seeds} seeds", *parts]) + "\n"
     (out/"report.md").write_text(report, encoding="utf-8")
     return report

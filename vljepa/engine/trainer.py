@@ -36,9 +36,8 @@ from .checkpoints import encoder_marks, load_checkpoint, save_checkpoint
 from .processes import (
     Seen, StopSignal, explained, make_accelerator, mean_loss, pick_precision, save_memory, shared_out,
     together, told_to_all, vanished)
-from .viz import plot_examples
+from .viz import plot_examples, write_report
 from .callbacks import SkipBroken
-from .report import write_report
 
 # %% ../../nbs/engine/E16_trainer.ipynb #c071
 class Trainer(Learner):
