@@ -194,7 +194,6 @@ def front_door():
     return FRONT_DOOR.format(version=version, names=textwrap.fill(" ".join(words), 110))
 
 FRONT_DOOR = '''__version__ = "{version}"
-
 from importlib import import_module as _import
 
 # Made by `python tools/pages.py`: the public names behind their modules, imported when they are asked for.

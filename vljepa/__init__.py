@@ -1,5 +1,4 @@
 __version__ = "0.1.0"
-
 from importlib import import_module as _import
 
 # Made by `python tools/pages.py`: the public names behind their modules, imported when they are asked for.
@@ -15,20 +14,17 @@ BASELINES CAPTIONS METERS latent_means baselines skill shown_captions caption_la
 collapse_alarms compare evaluate summarize format_table learn: param_groups count_trained cosine_ramp schedule
 Callback Learner EMA Evaluate Record diagnostics: ALL_BASELINES fit_ridge bootstrap caption_gain
 word_attribution word_gradient leak Examination examine diagnose PatchLibrary patch_library patchwork probing:
-PROBES average_precision mean_ap LinearProbe KNNProbe AttentiveProbe hidden_labels random_predictor recall
-imagine centred_cosine ridge_map ablations: Study read_table mean_interval paired_p holm compare_variants
-finding format_study plot_intervals plot_curves engine.files: one_line safe_join cache_folder file_md5
-lock_file write_whole write_json friendly_errors engine.pictures: read_rgb draft_size picture_names
-engine.coco: read_coco CocoCaptions seeded_order other_rows engine.fetch: make_shapes_coco fetch download_coco
-check_folder engine.outlines: label_regions read_labels engine.hub: load_vision load_text load_model
-half_weights engine.store: fingerprint Array open_arrays engine.features: Views by_position store_features
-engine.runs: TRAIN_PRESETS TrainConfig read_config read_metrics provenance engine.loaders: find_data
-make_loaders engine.checkpoints: save_checkpoint load_checkpoint Opened open_run engine.processes: engine.viz:
-pixels plot_rows plot_examples plot_skill_maps plot_places plot_words plot_patchwork plot_pca plot_probe
-engine.callbacks: Checkpoints WriteCSV Track Alarms StopOnSignal SkipBroken engine.report: plot_run
-engine.trainer: Trainer engine.cli: vljepa_data vljepa_train engine.probe_run: examine_run probe_run
-engine.probe_report: probe_folder vljepa_probe engine.studies: STUDIES STUDY_SETTINGS variant_configs
-measure_run engine.sweep: ablate vljepa_ablate engine.plan: Plan plan largest_batch vljepa_plan
+average_precision mean_ap LinearProbe KNNProbe AttentiveProbe hidden_labels random_predictor recall imagine
+centred_cosine ridge_map ablations: Study read_table mean_interval paired_p holm compare_variants finding
+format_study plot_intervals plot_curves engine.files: engine.pictures: engine.coco: CocoCaptions engine.fetch:
+make_shapes_coco download_coco check_folder engine.hub: load_vision load_text load_model half_weights
+engine.store: engine.features: Views store_features engine.runs: TRAIN_PRESETS TrainConfig read_config
+read_metrics provenance engine.loaders: engine.checkpoints: encoder_marks newest_checkpoint save_checkpoint
+load_checkpoint Opened open_run engine.processes: engine.viz: plot_examples plot_skill_maps plot_places
+plot_words plot_patchwork plot_pca plot_probe plot_run engine.callbacks: Checkpoints WriteCSV Track Alarms
+StopOnSignal SkipBroken engine.trainer: Trainer engine.cli: vljepa_data vljepa_train engine.probe_run:
+engine.probe_report: probe_folder vljepa_probe engine.studies: engine.sweep: ablate vljepa_ablate engine.plan:
+Plan plan largest_batch vljepa_plan
 """.split():
     if _word[-1] == ":": _module = f"vljepa.{_word[:-1]}"
     else: _HOME[_word] = _module

@@ -18,29 +18,19 @@ from .losses import cosine_loss
 from .measure import evaluate, summarize
 
 # %% ../nbs/10_learn.ipynb #c023
-def param_groups(
-    model: nn.Module,  # Any module
-    weight_decay: float,  # Decay of matrices
-) -> list[dict]:  # Two groups for `torch.optim.AdamW`: decayed, not decayed
-    "Trained parameters: matrices decay; biases, norms and tokens do not."
+def param_groups(model: nn.Module, weight_decay: float) -> list[dict]:  # for `torch.optim.AdamW`
+    "What trains in a `model`: matrices, with `weight_decay`; biases, norms and tokens without."
     trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     plain = lambda n, p: p.squeeze().ndim < 2 or n.endswith(("_token", "type_embed", "pos_embed"))
     return [dict(params=[p for n, p in trained if not plain(n, p)], weight_decay=weight_decay),
             dict(params=[p for n, p in trained if plain(n, p)], weight_decay=0.)]
 
-def count_trained(
-    model: nn.Module,  # Any module
-) -> int:  # How many numbers training may change
-    "Number of trained parameters."
+def count_trained(model: nn.Module) -> int:  # how many numbers training may change
+    "Number of trained parameters of a `model`."
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
-# %% ../nbs/10_learn.ipynb #c026
-def cosine_ramp(
-    start: float,  # Value at share 0
-    end: float,  # Value at share 1
-    share: float,  # Part of the way, 0 to 1
-) -> float:  # Value on the half cosine between them
-    "From `start` to `end` along half a cosine."
+def cosine_ramp(start: float, end: float, share: float) -> float:  # between them
+    "From `start` to `end` along half a cosine, at a `share` (0 to 1) of the way."
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
 def schedule(
@@ -81,10 +71,9 @@ class Learner:
         seed: int = 0,  # Of masks and dropout
     ):
         self.model, self.batches, self.mask, self.loss, self.schedule = model, batches, mask, loss, schedule
-        self.callbacks, self.steps, self.accumulate = callbacks, steps, accumulate
-        self.clip, self.seed = clip, seed
+        self.callbacks, self.steps, self.clip, self.seed = callbacks, steps, clip, seed
         self.optimizer = optimizer or torch.optim.AdamW(param_groups(model, .05), betas=(.9, .98), fused=True)
-        self.step, self.row, self.given = 0, {}, []
+        self.accumulate, self.step, self.row, self.given = accumulate, 0, {}, []
 
     def fit(self) -> "Learner": # Itself
         "Step to the last step."
@@ -122,11 +111,8 @@ class Learner:
 
 # %% ../nbs/10_learn.ipynb #n10l4
 class EMA(Callback):
-    "Let the target encoder follow an encoder that trains."
-    def __init__(self,
-        start: float = .996,  # Momentum at the first step
-        end: float = 1.,  # Momentum at the end
-    ):
+    "Let the target encoder follow an encoder that trains; the momentum rises from `start` to `end`."
+    def __init__(self, start: float = .996, end: float = 1.):
         self.momentum = partial(momentum_schedule, start=start, end=end)
     def after_step(self, learner):
         learner.row["momentum"] = self.momentum(learner.step - 1, learner.steps)

@@ -43,7 +43,7 @@ from PIL import Image
 from torchvision import transforms
 
 import vljepa
-from vljepa.engine import checkpoints, cli, fetch, files, plan, probe_report, runs, sweep, trainer
+from vljepa.engine import checkpoints, cli, fetch, files, plan, probe_report, runs, sweep, trainer, viz
 from corpus import ARGUMENTS, CAPTIONS, CORPUS, GREY, NO_TEXT, NOISE, Hostile, can_link, png, run
 from vljepa.data import collate, word_tokenizer
 from vljepa.engine.files import friendly_errors
@@ -312,9 +312,9 @@ def quickly():
         return copy.deepcopy(m, {id(part): part for part in (m.vision, m.text) if part is not None})  # these are frozen
     facts, notes = runs.provenance(), functools.cache(cli.docments)
     empty = lambda *_, **__: plt.figure()
-    drawing = {name: getattr(trainer, name) for name in ("plot_run", "plot_examples")}
+    drawing = {(viz, "plot_run"): viz.plot_run, (trainer, "plot_examples"): trainer.plot_examples}
     def draw_pictures(really):
-        for name, function in drawing.items(): setattr(trainer, name, function if really else empty)
+        for (module, name), function in drawing.items(): setattr(module, name, function if really else empty)
     with patch.object(trainer, "load_model", built), patch.object(checkpoints, "load_model", built), \
          patch.object(trainer, "provenance", lambda: facts), patch.object(probe_report, "provenance", lambda: facts), \
          patch.object(cli, "docments", notes), patch.object(probe_report, "docments", notes):

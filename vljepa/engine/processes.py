@@ -61,7 +61,6 @@ def mean_loss(seen):
                                  "kept; look at these images, try a smaller --lr, or --precision fp32")
     return losses.mean().item()  # nan where no image could be read
 
-# %% ../../nbs/engine/E12_processes.ipynb #n12m
 def told_to_all(fault):
     "What went wrong in any process, in all."
     return next((f for f in gather_object([fault]) if f is not None), None)
@@ -148,7 +147,6 @@ def make_accelerator(config, run, accelerator=None):
                          f"processes: use a multiple of {acc.num_processes} for --batch-size")
     return acc
 
-# %% ../../nbs/engine/E12_processes.ipynb #n12c
 def recompute(blocks):
     "Keep only what enters a block; what happens inside is computed again when the gradient needs it."
     for block in blocks: block.forward = partial(checkpoint, block.forward, use_reentrant=False)
@@ -159,9 +157,10 @@ def save_memory(model, half, recomputing):
     encoders = [m for m in (vision, model.text) if m is not None]
     if half and model.config.pretrained:  # else their weights are part of the checkpoint
         for encoder in encoders:
-            if not is_frozen(encoder): continue
+            weight = next(encoder.parameters(), None)
+            if weight is None or not is_frozen(encoder): continue  # stored answers have no weights
             half_weights(encoder, half)
-            within = torch.autocast(next(encoder.parameters()).device.type, half)
+            within = torch.autocast("cpu" if weight.is_meta else weight.device.type, half)  # meta: planned
             encoder.forward = convert_outputs_to_fp32(within(encoder.forward))  # also where nobody else casts
     if recomputing:
         for part in (model.predictor, *encoders):

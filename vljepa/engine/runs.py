@@ -78,7 +78,6 @@ class TrainConfig:
         if unknown := set(self.track.split(",")) - {"", "tensorboard", "wandb"}:
             raise ValueError(f"track={self.track!r} names {min(unknown)!r}; known are tensorboard and wandb")
 
-# %% ../../nbs/engine/E09_runs.ipynb #c011
 TRAIN_PRESETS = dict(
     tiny=TrainConfig(),
     coco=TrainConfig(data="coco", train_split="val2017", val_split="val2017", val_images=500,
@@ -178,7 +177,6 @@ def read_config(run: Path | str) -> tuple[VLJEPAConfig, TrainConfig]:  # what it
         what = str(e).replace(".__init__() got an unexpected keyword argument", " has no setting")
         raise ValueError(f"{path} does not fit this version of vljepa: {what}") from None
 
-# %% ../../nbs/engine/E09_runs.ipynb #c057b
 def read_metrics(path: Path) -> list[dict[str, str]]:  # one dictionary per row
     "Rows of a metrics file at `path`, without half a line at its end."
     with open(path, newline="", encoding="utf-8") as f:

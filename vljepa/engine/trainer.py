@@ -252,7 +252,6 @@ def _log(self:Trainer, step, **row):
     self.metrics.write(step=step, **row)
     self.accelerator.log({name: float(value) for name, value in row.items()}, step=step)
 
-# %% ../../nbs/engine/E16_trainer.ipynb #n16e
 @patch
 def measure(self:Trainer, images: int = 0) -> dict[str, dict[str, float]]:  # from `summarize`
     "Evaluate on the first `images` (0: all) held out, under fixed masks, with three kinds of caption."
