@@ -87,10 +87,8 @@ class Learner:
             for callback in self.callbacks: callback.after(self)
         return self
 
-    def train_step(self,
-        batches: list[Batch],  # `accumulate` of them
-    ):
-        "Rates, masks, loss, gradient, step."
+    def train_step(self, batches: list[Batch]):
+        "Rates, masks, loss, gradient, step: on `batches`, which are `accumulate`."
         self.given, self.row = batches, self.schedule(self.step, self.steps) if self.schedule else {}
         for group in self.optimizer.param_groups: group["lr"] = self.row.get("lr", group["lr"])
         first = self.optimizer.param_groups[0]
@@ -107,7 +105,8 @@ class Learner:
         if self.clip: self.row["grad_norm"] = nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self.row["loss"], self.step = sum(losses), self.step + 1
+        if losses: self.row["loss"] = sum(losses)
+        self.step += 1
 
 # %% ../nbs/10_learn.ipynb #n10l4
 class EMA(Callback):

@@ -52,7 +52,8 @@ class WriteCSV(Callback):
         if learner.step == 0 and learner.row: self.metrics.write(step=0, **learner.row)
 
     def after_step(self, learner):
-        self.seen.append(Seen(learner.step, [batch.ids for batch in learner.given], learner.row["loss"]))
+        ids, loss = [batch.ids for batch in learner.given], learner.row.get("loss")
+        if loss is not None: self.seen.append(Seen(learner.step, ids, loss))
         if learner.step % self.every and learner.step != learner.steps and "std" not in learner.row: return
         row = {name: learner.row[name] for name in Metrics.columns if name in learner.row}
         self.metrics.write(**row | dict(step=learner.step, loss=mean_loss(self.seen)))
