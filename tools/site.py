@@ -67,9 +67,10 @@ def lead_names(docs):
     ids = {p.name: set(re.findall(r'\bid="([^"]+)"', p.read_text(encoding="utf-8"))) for p in (docs/"api").glob("*.html")}
     def lead(match, here):
         page, name, text = match.groups()
+        page = re.sub(r"^engine/[eE]\d+_", "engine_", page)
         if name not in ids.get(page, ()): return text
         return f'<a href="{posixpath.relpath(f"api/{page}", posixpath.dirname(here) or ".")}#{name}">{text}</a>'
-    link = re.compile(rf'<a href="{re.escape(address())}/(\w+\.html)#([\w.]+)"[^>]*>(<code>.*?</code>)</a>')
+    link = re.compile(rf'<a href="{re.escape(address())}/((?:engine/)?\w+\.html)#([\w.]+)"[^>]*>(<code>.*?</code>)</a>')
     return lambda text, here: link.sub(lambda match: lead(match, here), text)
 
 def mathml(match):
