@@ -29,9 +29,9 @@ class StopSignal:
     def __enter__(self):
         self.asked, self.before = 0, {}
         if threading.current_thread() is threading.main_thread():
-            known = [getattr(signal, f"SIG{name}", None) for name in ("INT", "TERM", "HUP", "USR1")]
-            wanted = [s for s in known if s and signal.getsignal(s) is not signal.SIG_IGN]  # as under nohup
-            self.before = {s: signal.signal(s, self._ask) for s in wanted}
+            more = [getattr(signal, f"SIG{name}", signal.SIGTERM) for name in ("HUP", "USR1")]  # not on Windows
+            more = [s for s in more if signal.getsignal(s) is not signal.SIG_IGN]  # as under nohup
+            self.before = {s: signal.signal(s, self._ask) for s in {signal.SIGINT, signal.SIGTERM, *more}}
         return self
     def _ask(self, signum, _):
         # the second time means now; but a launcher of several processes may follow Ctrl-C with SIGTERM
