@@ -29,7 +29,7 @@ class StopSignal:
     def __enter__(self):
         self.asked, self.before = 0, {}
         if threading.current_thread() is threading.main_thread():
-            more = [getattr(signal, f"SIG{name}", signal.SIGTERM) for name in ("HUP", "USR1")]  # not on Windows
+            more = [getattr(signal, f"SIG{name}", signal.SIGTERM) for name in ("HUP", "USR1")]
             more = [s for s in more if signal.getsignal(s) is not signal.SIG_IGN]  # as under nohup
             self.before = {s: signal.signal(s, self._ask) for s in {signal.SIGINT, signal.SIGTERM, *more}}
         return self
