@@ -70,11 +70,10 @@ def caption_latents(
     model: VLJEPA,  # Has the text encoder
     batch: Batch,  # B images
     captions: list[str],  # B, to show with them
-    max_length: int | None = None,  # Longest caption, in tokens; None: as long as the model reads
 ) -> tuple[Tensor | None, Tensor | None]:  # Latents [B, T, Dt], mask [B, T]; None without a text encoder
     "Latents of the captions that the predictor is shown."
     if model.text is None: return None, None
-    batch = retext(batch, captions, model.text.tokenizer, max_length or model.text.max_length)
+    batch = retext(batch, captions, model.text.tokenizer, model.text.max_length)
     return model.encode_text(batch), batch.text_mask
 
 class Look(NamedTuple):
