@@ -13,7 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NBS = ROOT/"nbs"
 CHAPTER = re.compile(r"(\d\d[a-z]?|A\d)_\w+")
-BADGE = "[![Open in Colab](images/colab.svg)](https://colab.research.google.com/github/{repo}/blob/main/nbs/{name}.ipynb)"
+BADGE = ('<a href="https://colab.research.google.com/github/{repo}/blob/main/nbs/{name}.ipynb">'
+         '<img src="images/colab.svg" alt="Open in Colab"></a>')  # not Markdown, of which Quarto makes a figure with a caption
 SETUP = """#| hide
 if "google.colab" in str(get_ipython()):  # on Colab: fetch the book, install its library; elsewhere this does nothing
     get_ipython().system("test -d /content/{folder} || git clone -q --depth 1 https://github.com/{repo} /content/{folder}")
@@ -56,7 +57,7 @@ def badge_cells(name, nb):
     setup = SETUP.format(repo=repo, folder=folder, packages=" ".join([f"/content/{folder}", *extra_packages(nb)]))
     cell = lambda kind, key, text: {"cell_type": kind, "id": key, "metadata": {}, "source": text.splitlines(keepends=True)}
     return [cell("markdown", "colab-badge", BADGE.format(repo=repo, name=name)),
-            {**cell("code", "colab-setup", setup), "execution_count": None, "outputs": []}]
+            {**cell("code", "colab-setup", setup), "execution_count": None, "outputs": [], "metadata": {"jupyter": {"source_hidden": True}}}]
 
 def with_badge(path):
     "The text of a chapter with its two cells after the title, as nbdev_clean leaves it."

@@ -225,6 +225,12 @@ def outputs_are_saved():
                      for out in outputs if out["output_type"] == "error"]
     return problems
 
+def folded_cells_are_marked():
+    "JupyterLab collapses the cells that the site folds or hides, and no others."
+    marked = beside("fold").marked
+    return [f"{name}: cells are folded that are not marked, or marked that are not folded: run python tools/fold.py"
+            for name, nb in notebooks().items() if marked(json.loads(json.dumps(nb))) != nb]
+
 def notebooks_are_light():
     "No notebook is larger than 2 MB."
     return [f"{path.name} has {path.stat().st_size:,} bytes, more than {MAX_BYTES:,}: make its figures smaller"
@@ -369,13 +375,13 @@ def exercises_are_proved():
         if len(parts) < 3: problems.append(f"{name} has {len(parts)} exercises, three are the least")
         for number, cells in enumerate(parts, 1):
             code = [text for kind, text in cells if kind == "code"]
-            solution = re.search(r"collapse=\"true\".*?```python\n(.*?)```", "\n".join(t for k, t in cells if k == "markdown"), re.S)
+            solution = re.search(r"<summary>Solution.*?```python\n(.*?)```", "\n".join(t for k, t in cells if k == "markdown"), re.S)
             proof = [squeeze(text) for text in code if re.search(r"^#\| hide$", text, re.M)]
             missing = [what for what, found in {
                 "a check": any(re.search(r"^def check_", text, re.M) for text in code),
                 "a starter": any("eval: false" in text for text in code), "a folded solution": solution,
                 "a hidden cell with the folded solution": solution and any(squeeze(solution[1]) in text for text in proof),
-                "a call of the check in that cell": any(re.search(r"(?<!:)check_\w+\(", text) for text in proof),
+                "a call of the check in that cell, inside a function": any(re.search(r"^ +check_\w+\(", text, re.M) for text in code if "#| hide" in text),
                 "a proof that the starter fails": any("test_fail(" in text for text in proof)}.items() if not found]
             if missing: problems.append(f"{name}, exercise {number} lacks {', '.join(missing)}")
     return problems
@@ -397,6 +403,10 @@ def site_renders():
     refresh_quarto_yml()
     problems = [] if settings.read_text(encoding="utf-8") == before else ["nbs/nbdev.yml differed from settings.ini"]
     proc_nbs(n_workers=2, force=True)
+    for path in (ROOT/"_proc").rglob("*.ipynb"):  # Quarto stops at a key that stands twice
+        for code in sources(json.loads(path.read_text(encoding="utf-8")), "code"):
+            keys = re.findall(r"^#\| *([\w-]+):", code, re.M)
+            if len(set(keys)) < len(keys): problems.append(f"_proc/{path.name}: a key stands twice among {', '.join(keys)}")
     status, said = tool("smalldocs", "render", "--quiet", "_proc")
     if status: problems.append(f"smalldocs render: {said.strip()[-2000:]}")
     else: beside("site").finish(ROOT/"_proc"/"_docs")
@@ -484,7 +494,7 @@ def colab_cells_work():
             for shell in (colab, other): runpy.run_path(str(cell), {"get_ipython": lambda: shell})
         does = [line.split()[0] for line in colab.did]
         if does != ["test", "%pip", "%cd"] or other.did: problems.append(f"{path.stem}: the set-up cell does {does} and {other.did}")
-        if f"/{path.name})" not in "".join(badge["source"]): problems.append(f"{path.stem}: the badge opens another notebook")
+        if f"/{path.name}\"" not in "".join(badge["source"]): problems.append(f"{path.stem}: the badge opens another notebook")
     return problems
 
 def costs_are_measured():
@@ -535,7 +545,7 @@ def secrets_stay_out():
     return [f"{name} holds the value of {secret}: write no environment into a run" for name, content in files.items()
             for secret in SECRETS if f"secret-{secret}".encode() in content]
 
-CHECKS = [exported_modules_match, notebooks_are_clean, readme_is_in_step, outputs_are_saved, notebooks_are_light,
+CHECKS = [exported_modules_match, notebooks_are_clean, readme_is_in_step, outputs_are_saved, notebooks_are_light, folded_cells_are_marked,
           no_machine_paths, figures_have_alt_text, figures_share_a_style, papers_are_in_the_bibliography, titles_are_whole,
           imports_stand_alone, the_house_holds, public_names_are_documented, import_is_light, sidebar_is_complete,
           reading_times_agree, costs_are_measured, notation_is_true, made_pages_are_in_step, glossary_is_true,

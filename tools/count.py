@@ -1,7 +1,7 @@
 """Counts what a reader pays: `python tools/count.py`. With --json the same for scripts.
 
 Of each notebook: words of prose; open and folded lines of code and statements in them (what a page folds away: hidden cells, cells
-of solutions, `#| exporti`); and what stands before its first own result, the first code cell with the tag `result`: words and open
+of solutions, the tag `fold`); and what stands before its first own result, the first code cell with the tag `result`: words and open
 lines. Of each module: lines, public names, and the largest class in one cell. At the end the sums that the house is measured by.
 """
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from checks import exported_cells, module_order, module_text, notebooks, public_names
 
-FOLDED = re.compile(r"^#\| *(hide|exporti|echo: *false|include: *false|code-fold: *true|eval: *false)\b", re.M)
+FOLDED = re.compile(r"^#\| *(hide|echo: *false|include: *false|eval: *false)\b", re.M)
 TO_THE_FIRST_MODEL = "shapes data masking encoders predictor targets losses model measure learn".split()
 
 def code_of(text):
@@ -26,9 +26,9 @@ def statements(lines):
     return sum(isinstance(node, ast.stmt) for node in ast.walk(tree))
 
 def words_of(text):
-    "Words of prose, without folded solutions and code."
-    text = re.sub(r"^::: \{\.callout-tip collapse.*?^:::", "", text, flags=re.M | re.S)
-    return len(re.sub(r"```.*?```", "", text, flags=re.S).split())
+    "Words of prose, without folded solutions, code and HTML."
+    text = re.sub(r"^<details>.*?^</details>", "", text, flags=re.M | re.S)
+    return len(re.sub(r"```.*?```|<[^>]*>", "", text, flags=re.S).split())
 
 def count_notebook(nb):
     "What a reader pays for one notebook."
@@ -37,7 +37,7 @@ def count_notebook(nb):
         text = "".join(cell["source"])
         if cell["cell_type"] == "markdown": total["words"] += words_of(text)
         if cell["cell_type"] != "code": continue
-        lines, kind = code_of(text), "folded" if FOLDED.search(text) else "open"
+        lines, kind = code_of(text), "folded" if FOLDED.search(text) or "fold" in cell["metadata"].get("tags", ()) else "open"
         if "result" in cell["metadata"].get("tags", ()) and total["words_before"] is None:
             total |= dict(words_before=total["words"], lines_before=total["open"])
         total[kind] += len(lines)

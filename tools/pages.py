@@ -5,6 +5,7 @@
     nbs/references.ipynb  from nbs/references.bib, CITATION.cff and the links of the chapters
     nbs/changelog.ipynb   from CHANGELOG.md
     nbs/glossary.ipynb    only its links, where they do not lead to a section that uses the term
+    nbs/images/idea_*.svg from idea.svg, with the part of a chapter lit
 """
 import ast
 import io
@@ -59,13 +60,12 @@ def slug(heading):
 
 def sections(nb):
     "Heading identifiers of a notebook with the prose below each, in order; the text above the first is under ''."
-    found, fenced, before = [("", [])], False, ""
+    found, fenced = [("", [])], False
     for line in markdown(nb).splitlines():
         if line.startswith("```"): fenced = not fenced
-        heading = re.match(r"#{2,4} +(.+)", line) if not fenced and not before.startswith(":::") else None  # not a callout's
+        heading = None if fenced else re.match(r"#{2,4} +(.+)", line)
         if heading: found.append((slug(heading[1]), [line]))
         elif not fenced: found[-1][1].append(line)
-        before = line
     return [(name, "\n".join(lines)) for name, lines in found]
 
 
@@ -327,7 +327,18 @@ def as_notebook(cells):
 def pages():
     "Every page that this script writes: path and text."
     made = [*api_pages(), references_page(), changelog_page(), glossary_cells()]
-    return {path: as_notebook(cells) for path, cells in made} | {PACKAGE/"__init__.py": front_door()}
+    return {path: as_notebook(cells) for path, cells in made} | {PACKAGE/"__init__.py": front_door()} | lit_pictures()
+
+def lit_pictures():
+    "The picture of the whole with one part lit, for the chapter that builds it: path and text."
+    whole = (NBS/"images"/"idea.svg").read_text(encoding="utf-8")
+    parts = sorted(set(re.findall(r'<g class="(\w+)">', whole)))
+    def lit(*names):
+        faded = "".join(f".{part}{{opacity:.22}}" for part in parts if part not in names)
+        return whole.replace("</title>", f"</title>\n<style>{faded}</style>", 1)
+    chapters = dict(data=("data",), masking=("mask",), encoders=("vision", "text"), predictor=("predictor",),
+                    targets=("target",), losses=("loss",), measure=("target", "predictor"), learn=("predictor", "loss"))
+    return {NBS/"images"/f"idea_{name}.svg": lit(*names) for name, names in chapters.items()}
 
 def stale():
     "Paths of pages that differ from what this script would write, and of pages of modules that are gone."

@@ -19,7 +19,7 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_
 from .data import Batch
 from .masking import Mask
 from .encoders import freeze, gather_tokens, is_frozen, text_encoder, vision_encoder
-from .predictor import Predictor
+from .predictor import FORMS, Predictor
 from .targets import EMATarget, normalize_targets
 
 # %% ../nbs/08_model.ipynb #n08given
@@ -37,7 +37,7 @@ class VLJEPAConfig:
     dim: int = 128  # Width of the predictor
     depth: int = 4  # Blocks of the predictor
     heads: int = 4  # Attention heads of the predictor
-    form: str = "joint"  # "joint" self-attention or "cross" attention predictor
+    form: str = "joint"  # How the predictor listens to the caption: a name in `predictor.FORMS`
     positions: bool = True  # Tell the predictor where each patch is; False shows what breaks
     context: str = "visible"  # "visible" encodes visible patches only; "full" encodes all and leaks
     layer_norm_targets: bool = True  # Layer-normalise target latents
@@ -47,7 +47,7 @@ class VLJEPAConfig:
 
     def __post_init__(self):
         if isinstance(self.image_size, list): vars(self)["image_size"] = tuple(self.image_size)  # from JSON
-        for name, allowed in dict(form=("joint", "cross"), context=("visible", "full")).items():
+        for name, allowed in dict(form=FORMS, context=("visible", "full")).items():
             if (value := getattr(self, name)) not in allowed and not value.startswith(GIVEN):
                 raise ValueError(f"{name}={value!r} is not known; choose one of {', '.join(allowed)}")
         for name in ("dim", "depth", "heads", "target_layers"):
@@ -59,8 +59,8 @@ PRESETS = dict(tiny=VLJEPAConfig(), coco=VLJEPAConfig(
 # %% ../nbs/08_model.ipynb #c013
 class VLJEPA(nn.Module, PyTorchModelHubMixin):
     "Predicts the latents of hidden patches from visible patches and a caption."
-    # what FSDP shards and gathers as one
-    fsdp_units = {*"VisionEncoder Block TextEncoder BertLayer Predictor JointBlock CrossBlock".split()}
+    fsdp_units = {"VisionEncoder", "Block", "TextEncoder", "BertLayer",  # what FSDP shards and gathers as one
+                  "Predictor", "JointBlock", "CrossBlock", "AdaLNBlock"}
 
     def __init__(self,
         vision: nn.Module,  # With forward(images, keep) -> [B, Nv, D], dim, grid, transform()

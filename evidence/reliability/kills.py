@@ -207,12 +207,12 @@ def kill_studies(kills, seed, folder, fresh=False):
     "At any moment of a study of two variants."
     rng, data = random.Random(seed), make_shapes_coco(folder/"shapes", train=64, val=16)
     changes = {k: v for k, v in SMALL.items()} | dict(steps=8, data=data, drop_caption=0.)
-    options = lambda out: ["form", "--seeds", "1", "--workers", "1", "--out", str(out),
+    options = lambda out: ["leak", "--seeds", "1", "--workers", "1", "--out", str(out),
                            *(text for k, v in changes.items() for text in ("--change", f"{k}={v}"))]
     environment = dict(VLJEPA_CACHE=str(folder/"cache"))
     pace = Pace(lambda: start("ablate", options(folder/"whole"), folder/"log", environment, fresh=fresh))
     def outcome(out):
-        rows = [{k: v for k, v in r.items() if k not in ("seconds", "commit")} for r in read_table(out/"form.csv")]
+        rows = [{k: v for k, v in r.items() if k not in ("seconds", "commit")} for r in read_table(out/"leak.csv")]
         return dict(rows=rows, **{p.name: state_of(p) for p in sorted((out/"runs").iterdir())})
     whole = outcome(folder/"whole")
     def run(place, kill):

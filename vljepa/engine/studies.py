@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 from ..masking import BlockMask, MaskBank
+from ..predictor import FORMS
 from ..targets import normalize_targets
 from ..model import PRESETS
 from ..measure import BASELINES, compare, meters, summarize
@@ -53,8 +54,8 @@ STUDIES = dict(
                  {f"{_LOSSES[k]}, raw": dict(loss=k, layer_norm_targets=False) for k in ("cosine", "l2")}),
     size=Study("How deep and how wide must a predictor be?", {"2 x 64": dict(depth=2, dim=64)} | {
         f"{depth} x {dim}": dict(depth=depth, dim=dim) for depth in (1, 2, 4) for dim in (32, 64, 128)}),
-    form=Study("Joint self-attention or cross-attention?", {"joint": {}, "cross": dict(form="cross")},
-               setting=_LONG),
+    form=Study("How should the predictor listen to the caption?", setting=_LONG | dict(depth=4), variants=
+               {form: dict(form=form) for form in FORMS} | {"no caption": dict(text="")}),
     positions=Study("What are positions for?",
                     {"positions, long": dict(steps=1600), "none, long": dict(steps=1600, positions=False),
                      "positions, short": dict(steps=400), "none, short": dict(steps=400, positions=False)}),
