@@ -8,6 +8,7 @@ __all__ = ['FORMS', 'sincos_2d', 'Attention', 'Predictor']
 # %% ../nbs/05_predictor.ipynb #c003
 import torch
 import torch.nn.functional as F
+from fastcore.basics import patch
 from torch import Tensor, nn
 
 # %% ../nbs/05_predictor.ipynb #c013
@@ -96,8 +97,8 @@ def reader(dim_in, dim):
 
 # %% ../nbs/05_predictor.ipynb #n05forms
 FORMS = dict(joint="words in the sequence", cross="hidden patches read visible patches and words",
-             words="patches read words in every layer", layer="patches read words in one layer, the middle one",
-             pool="patches read the mean word in every layer", adaln="the mean word tunes every norm",
+             words="all patches read words, in every block", layer="all patches read words, in one block",
+             pool="all patches read the mean word, in every block", adaln="the mean word tunes every norm",
              add="the mean word is added to the input")
 
 # %% ../nbs/05_predictor.ipynb #n05pool
@@ -154,19 +155,6 @@ class Predictor(nn.Module):
         visible = self.read_context(context) + vision + pos_keep
         return hidden, visible, None if text is None else self.read_text(text) + words
 
-    def _arrange(self, hidden, visible, words, text_mask):
-        "By form: tokens that move, hidden ones first; tokens that they read, or None; the mask of attention."
-        join = lambda *tokens: torch.cat([t for t in tokens if t is not None], 1)
-        if words is not None and self.form in ("pool", "adaln", "add"):
-            words, text_mask = pool_words(words, text_mask), None
-        if self.form == "joint":
-            x = join(hidden, visible, words)
-            return x, None, key_mask(text_mask, x.shape[1])
-        if self.form == "add": return join(hidden, visible) + (0 if words is None else words), None, None
-        x, known = (hidden, join(visible, words)) if self.form == "cross" else (join(hidden, visible), words)
-        if known is None: return x, None, None
-        return x, self.norm_known(known), key_mask(text_mask, known.shape[1])
-
     def forward(self,
         context: Tensor, # [B, Nv, dim_in] latents of the visible patches
         keep: Tensor, # [B, Nv] which patches these are
@@ -193,3 +181,18 @@ class Predictor(nn.Module):
             raise ValueError(f"text must be [B, T, dim_text] = [{B}, T, {Dt}], got {list(text.shape)}.")
         if text_mask is not None and text_mask.shape != (B, *T):
             raise ValueError(f"text_mask must be [B, T] = {[B, *T]}, got {list(text_mask.shape)}.")
+
+# %% ../nbs/05_predictor.ipynb #n05arr
+@patch
+def _arrange(self: Predictor, hidden, visible, words, text_mask):
+    "By form: tokens that move, hidden ones first; tokens that they read, or None; the mask of attention."
+    join = lambda *tokens: torch.cat([t for t in tokens if t is not None], 1)
+    if words is not None and self.form in ("pool", "adaln", "add"):
+        words, text_mask = pool_words(words, text_mask), None
+    if self.form == "joint":
+        x = join(hidden, visible, words)
+        return x, None, key_mask(text_mask, x.shape[1])
+    if self.form == "add": return join(hidden, visible) + (0 if words is None else words), None, None
+    x, known = (hidden, join(visible, words)) if self.form == "cross" else (join(hidden, visible), words)
+    if known is None: return x, None, None
+    return x, self.norm_known(known), key_mask(text_mask, known.shape[1])
