@@ -24,6 +24,15 @@ from .targets import EMATarget, normalize_targets
 
 # %% ../nbs/08_model.ipynb #n08given
 GIVEN = "given:"  # begins the name of a part that can be asked for by no name, only from its owner
+CARD = """---
+{{ card_data }}
+---
+# A joint-embedding predictive architecture for images and captions
+
+It predicts the latents of an image's hidden patches from its visible patches and its caption. `config.json` says of
+which parts it is made; encoders that can be had by name are not in the file. Made with the book
+[vljepa](https://github.com/vljepa/vljepa), where it is read by `VLJEPA.from_pretrained`.
+"""
 
 # %% ../nbs/08_model.ipynb #c008
 @dataclass(frozen=True)
@@ -35,9 +44,9 @@ class VLJEPAConfig:
     image_size: int = 0  # Image side in pixels; 0 keeps the encoder's own
     pretrained: bool = True  # Load the encoders' weights; False starts them at random
     dim: int = 128  # Width of the predictor
-    depth: int = 4  # Blocks of the predictor
+    depth: int = 3  # Blocks of the predictor
     heads: int = 4  # Attention heads of the predictor
-    form: str = "joint"  # How the predictor listens to the caption: a name in `predictor.FORMS`
+    form: str = "cross"  # How the predictor listens to the caption: a name in `predictor.FORMS`
     positions: bool = True  # Tell the predictor where each patch is; False shows what breaks
     context: str = "visible"  # "visible" encodes visible patches only; "full" encodes all and leaks
     layer_norm_targets: bool = True  # Layer-normalise target latents
@@ -57,7 +66,7 @@ PRESETS = dict(tiny=VLJEPAConfig(), coco=VLJEPAConfig(
     vision="vit_base_patch16_224", text="bert-base-uncased", dim=256, depth=4, heads=4))
 
 # %% ../nbs/08_model.ipynb #c013
-class VLJEPA(nn.Module, PyTorchModelHubMixin):
+class VLJEPA(nn.Module, PyTorchModelHubMixin, library_name="vljepa", model_card_template=CARD):
     "Predicts the latents of hidden patches from visible patches and a caption."
     fsdp_units = {"VisionEncoder", "Block", "TextEncoder", "BertLayer",  # what FSDP shards and gathers as one
                   "Predictor", "JointBlock", "CrossBlock", "AdaLNBlock"}

@@ -75,6 +75,17 @@ class CrossBlock(nn.Module):
         return x + self.mlp(self.norm3(x))
 
 
+# %% ../nbs/05_predictor.ipynb #c034
+def reader(dim_in, dim):
+    "Bring latents of any scale to the predictor's width."
+    return nn.Sequential(nn.LayerNorm(dim_in, elementwise_affine=False), nn.Linear(dim_in, dim, bias=False))
+
+# %% ../nbs/05_predictor.ipynb #n05forms
+FORMS = dict(joint="words in the sequence", cross="hidden patches read visible patches and words",
+             words="all patches read words, in every block", layer="all patches read words, in one block",
+             pool="all patches read the mean word, in every block", adaln="the mean word tunes every norm",
+             add="the mean word is added to the input")
+
 # %% ../nbs/05_predictor.ipynb #n05ada
 class AdaLNBlock(JointBlock):
     "A joint block whose two norms take their scale and their shift from the pooled caption."
@@ -89,17 +100,6 @@ class AdaLNBlock(JointBlock):
         h = self.norm1(x) * (1 + scale1) + shift1
         x = x[:, :first] + self.attend(h[:, :first], h)
         return x + self.mlp(self.norm2(x) * (1 + scale2) + shift2)
-
-# %% ../nbs/05_predictor.ipynb #c034
-def reader(dim_in, dim):
-    "Bring latents of any scale to the predictor's width."
-    return nn.Sequential(nn.LayerNorm(dim_in, elementwise_affine=False), nn.Linear(dim_in, dim, bias=False))
-
-# %% ../nbs/05_predictor.ipynb #n05forms
-FORMS = dict(joint="words in the sequence", cross="hidden patches read visible patches and words",
-             words="all patches read words, in every block", layer="all patches read words, in one block",
-             pool="all patches read the mean word, in every block", adaln="the mean word tunes every norm",
-             add="the mean word is added to the input")
 
 # %% ../nbs/05_predictor.ipynb #n05pool
 def pool_words(words, mask=None):
@@ -123,7 +123,7 @@ class Predictor(nn.Module):
         depth: int = 6, # number of blocks
         heads: int = 6, # attention heads
         mlp_ratio: float = 4., # hidden width of each MLP / D
-        form: str = "joint", # how it listens to the caption: a name in `FORMS`
+        form: str = "cross", # how it listens to the caption: a name in `FORMS`
         positions: bool = True, # False leaves the positions out, to see what breaks
     ):
         super().__init__()
@@ -169,19 +169,6 @@ class Predictor(nn.Module):
         x = self.blocks[-1](x, known, mask, first=hide.shape[1])  # nobody reads the others any more
         return self.head(self.norm(x))
 
-    def _check(self, context, keep, hide, text, text_mask):
-        if context.shape != (*keep.shape, self.dim_in) or hide.ndim != 2 or len(hide) != len(keep):
-            raise ValueError(f"context must be [B, Nv, {self.dim_in}], keep [B, Nv] and hide [B, Nm], got "
-                             f"{list(context.shape)}, {list(keep.shape)} and {list(hide.shape)}.")
-        if text is None: return
-        if self.dim_text is None:
-            raise ValueError("This predictor was made without text: pass text=None or make it with dim_text.")
-        B, T, Dt = len(context), text.shape[1:2], self.dim_text
-        if text.shape != (B, *T, Dt):
-            raise ValueError(f"text must be [B, T, dim_text] = [{B}, T, {Dt}], got {list(text.shape)}.")
-        if text_mask is not None and text_mask.shape != (B, *T):
-            raise ValueError(f"text_mask must be [B, T] = {[B, *T]}, got {list(text_mask.shape)}.")
-
 # %% ../nbs/05_predictor.ipynb #n05arr
 @patch
 def _arrange(self: Predictor, hidden, visible, words, text_mask):
@@ -196,3 +183,18 @@ def _arrange(self: Predictor, hidden, visible, words, text_mask):
     x, known = (hidden, join(visible, words)) if self.form == "cross" else (join(hidden, visible), words)
     if known is None: return x, None, None
     return x, self.norm_known(known), key_mask(text_mask, known.shape[1])
+
+# %% ../nbs/05_predictor.ipynb #n05chk
+@patch
+def _check(self: Predictor, context, keep, hide, text, text_mask):
+    if context.shape != (*keep.shape, self.dim_in) or hide.ndim != 2 or len(hide) != len(keep):
+        raise ValueError(f"context must be [B, Nv, {self.dim_in}], keep [B, Nv] and hide [B, Nm], got "
+                         f"{list(context.shape)}, {list(keep.shape)} and {list(hide.shape)}.")
+    if text is None: return
+    if self.dim_text is None:
+        raise ValueError("This predictor was made without text: pass text=None or make it with dim_text.")
+    B, T, Dt = len(context), text.shape[1:2], self.dim_text
+    if text.shape != (B, *T, Dt):
+        raise ValueError(f"text must be [B, T, dim_text] = [{B}, T, {Dt}], got {list(text.shape)}.")
+    if text_mask is not None and text_mask.shape != (B, *T):
+        raise ValueError(f"text_mask must be [B, T] = {[B, *T]}, got {list(text_mask.shape)}.")

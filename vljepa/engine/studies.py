@@ -71,7 +71,7 @@ STUDIES = dict(
     bank=Study("Does it hurt to keep the masks fixed, as the feature cache wants?",
                {"2 per image": dict(masks=2), "1 per image": dict(masks=1), "new ones": dict(masks=0)}))
 STUDY_SETTINGS = dict(
-    tiny=(replace(PRESETS["tiny"], dim=64, depth=2),
+    tiny=(replace(PRESETS["tiny"], dim=64, depth=2, form="joint"),
           replace(TRAIN_PRESETS["tiny"], steps=400, batch_size=32, lr=5e-3, masks=2, cache=True,
                   val_images=500, eval_every=100, save_every=100)),
     coco=(PRESETS["coco"], replace(TRAIN_PRESETS["coco"], masks=4, cache=True, cache_gb=60.)))
