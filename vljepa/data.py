@@ -42,6 +42,7 @@ def hash_uniform(*facts: int | str) -> float:  # such as seed, epoch and image i
         h ^= h >> 31
     return (h >> 11) / 2**53  # 53 bits fit a float exactly, so 1.0 cannot come out
 
+# %% ../nbs/02_data.ipynb #d003
 def seeded(seed: int, *keys: int) -> torch.Generator:  # on the CPU
     "A generator that depends on nothing but `seed` and `keys`, such as step and micro-batch."
     state = 0
@@ -163,7 +164,6 @@ def collate(samples: list[Sample], tokenizer: Callable | None, max_length: int =
     broken = [s.problem or s.path for s in samples if s.image is None]
     return Batch(images, *tokenize(captions, tokenizer, max_length), labels, ids, captions, broken)
 
-# %% ../nbs/02_data.ipynb #c058
 def retext(batch: Batch, captions: list[str], tokenizer: Callable, max_length: int = 64) -> Batch:  # new
     "A `batch` with other `captions`, one an image; `tokenizer` and `max_length` as in `tokenize`."
     if len(captions) != len(batch):

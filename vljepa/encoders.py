@@ -32,15 +32,15 @@ def encode_patches(
     vit: VisionTransformer, # from timm
     images: Tensor, # normalised images [B, 3, H, W]
     keep: Tensor | None = None, # visible patches [B, Nv], all N if None
-    layers: int = 1, # average over the outputs of so many last blocks
+    layers: int = 1, # average over the outputs of so many last layers
 ) -> Tensor: # one latent per visible patch, in the order of `keep`, [B, Nv, D]
-    "Encode the visible patches only: hidden ones are dropped before the first block can read them."
+    "Encode the visible patches only: hidden ones are dropped before the first layer can read them."
     P, recompute = vit.num_prefix_tokens, vit.grad_checkpointing and vit.training  # timm's own switch
     x = vit._pos_embed(vit.patch_embed(images))  # [B, P + N, D]; timm knows how each ViT does it
     if keep is not None: x = torch.cat([x[:, :P], gather_tokens(x[:, P:], keep)], dim=1)  # [B, P + Nv, D]
     x, total = vit.norm_pre(x), 0.
-    for depth, block in enumerate(vit.blocks, 1):
-        x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
+    for depth, layer in enumerate(vit.blocks, 1):
+        x = checkpoint(layer, x, use_reentrant=False) if recompute else layer(x)
         if depth > len(vit.blocks) - layers: total = total + vit.norm(x)[:, P:]
     return total / layers
 

@@ -23,15 +23,33 @@ class Mask(NamedTuple):
         "Move both tensors to a device."
         return Mask(self.keep.to(device), self.hide.to(device))
 
-# %% ../nbs/03_masking.ipynb #c016
+# %% ../nbs/03_masking.ipynb #c016b
 def _check_grid(grid):
     "Refuse a grid that is not two positive whole numbers, rows and columns."
     sides = tuple(grid) if isinstance(grid, (tuple, list)) else ()
     if len(sides) != 2 or any(type(side) is not int or side < 1 for side in sides):
-        raise ValueError(f"grid is {grid!r}; give two positive whole numbers, rows and columns, "
-                         "such as (14, 14).")
+        raise ValueError(f"grid is {grid!r}; give two positive whole numbers, rows and columns, as (14, 14).")
     return sides
 
+def _check_range(name, bounds):
+    "Refuse a range that is not 0 < low <= high."
+    low, high = bounds if isinstance(bounds, (tuple, list)) and len(bounds) == 2 else (0, 0)
+    if not 0 < low <= high:
+        raise ValueError(f"{name} is {bounds!r}; give two numbers (low, high) with 0 < low <= high.")
+    return low, high
+
+def _count_hidden(share, grid):
+    "How many patches a share hides; at least one is hidden and one stays visible."
+    rows, cols = _check_grid(grid)
+    if not 0 < share < 1:
+        raise ValueError(f"share is {share}; give a number between 0 and 1, such as 0.6 to hide 60%.")
+    count, total = round(share * rows * cols), rows * cols
+    if not 0 < count < total:
+        raise ValueError(f"share {share} hides {count} of the {total} patches of a {rows}x{cols} grid; "
+                         "choose a share or a finer grid that leaves at least one hidden and one visible.")
+    return count
+
+# %% ../nbs/03_masking.ipynb #c016
 def on_grid(patches: Tensor, grid: tuple[int, int]) -> Tensor:  # [B, n] -> [B, rows, cols] bool
     "A picture that is True at the given numbers of `patches` in a `grid` (rows, columns)."
     rows, cols = _check_grid(grid)
@@ -58,17 +76,6 @@ def mask_shares(mask: Mask, grid: tuple[int, int]) -> dict[str, float]:  # "hidd
     return dict(hidden=hidden, visible=visible, neither=1 - hidden - visible)
 
 # %% ../nbs/03_masking.ipynb #c029
-def _count_hidden(share, grid):
-    "How many patches a share hides; at least one is hidden and one stays visible."
-    rows, cols = _check_grid(grid)
-    if not 0 < share < 1:
-        raise ValueError(f"share is {share}; give a number between 0 and 1, such as 0.6 to hide 60%.")
-    count, total = round(share * rows * cols), rows * cols
-    if not 0 < count < total:
-        raise ValueError(f"share {share} hides {count} of the {total} patches of a {rows}x{cols} grid; "
-                         "choose a share or a finer grid that leaves at least one hidden and one visible.")
-    return count
-
 def _lowest(score, n):
     "True at the n lowest scores in each row of [B, N]."
     lowest = score.topk(n, dim=1, largest=False, sorted=False).indices
@@ -104,13 +111,6 @@ class RandomMask(Masker):
 def _random_corner(size, limit, generator=None):
     "Where each block starts along one axis: whole numbers from 0 to limit - size, both included."
     return (torch.rand(size.shape, generator=generator, device=size.device) * (limit - size + 1)).floor()
-
-def _check_range(name, bounds):
-    "Refuse a range that is not 0 < low <= high."
-    low, high = bounds if isinstance(bounds, (tuple, list)) and len(bounds) == 2 else (0, 0)
-    if not 0 < low <= high:
-        raise ValueError(f"{name} is {bounds!r}; give two numbers (low, high) with 0 < low <= high.")
-    return low, high
 
 class BlockMask(Masker):
     "Hide one rectangle per sample, trimmed to exactly the `share` of the `grid`; `aspect` is its shape."

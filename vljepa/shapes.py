@@ -18,6 +18,7 @@ def _diamond(u, v): return (1.4*abs(u) + abs(v) - 1)/1.72
 def _cross(u, v): return np.maximum(np.minimum(abs(u), abs(v)) - .3, np.maximum(abs(u), abs(v)) - .95)
 def _ring(u, v): return abs(np.hypot(u, v) - .72) - .27
 
+# %% ../nbs/01_shapes.ipynb #c008b
 def _star(u, v, notch=.42):
     angle = abs((np.arctan2(u, -v) + np.pi/5) % (2*np.pi/5) - np.pi/5)  # folded: 0 at a tip, pi/5 at a notch
     x, y = np.hypot(u, v)*np.cos(angle), np.hypot(u, v)*np.sin(angle)
@@ -68,7 +69,7 @@ def _sample_things(rng, max_objects=4, occlusion=False):
         things.append(Thing(shape, color, size, row, col, y=(row + .5)/3 + dy, x=(col + .5)/3 + dx))
     return things
 
-# %% ../nbs/01_shapes.ipynb #c021
+# %% ../nbs/01_shapes.ipynb #c019
 _BACKGROUNDS = ("plain", "shaded", "textured")
 
 def _paint_background(rng, image_size=64, background="plain"):
@@ -84,6 +85,7 @@ def _paint_background(rng, image_size=64, background="plain"):
         canvas += rng.normal(0, 4, (image_size, image_size, 1))
     return canvas
 
+# %% ../nbs/01_shapes.ipynb #c021
 def render(things: list[Thing], canvas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # later ones in front
     "Draw n `things` on a float32 `canvas` [S, S, 3]: uint8 image, bool masks [n, S, S] of what is visible."
     image, size = canvas.copy(), len(canvas)
@@ -121,14 +123,12 @@ def describe(things: list[Thing], rng: np.random.Generator) -> list[str]:  # fiv
     captions = [first + _join([item.format(t=t) for t in shuffled()], last) for first, item, last in _STYLES]
     a, *others = shuffled()
     if not others: return captions + [_ALONE.format(t=a)]
-    b, *rest = others
-    related = _RELATED.format(a=a, b=b, relation=_relation(a, b))
-    return captions + [_join([related] + [_STYLES[0][1].format(t=t) for t in rest])]
+    related = _RELATED.format(a=a, b=others[0], relation=_relation(a, others[0]))
+    return captions + [_join([related] + [_STYLES[0][1].format(t=t) for t in others[1:]])]
 
-_TEMPLATES = [text for style in _STYLES for text in style] + [_RELATED, _ALONE, _join(["", "", ""])]
-_CELLS = [Thing("", "", "", row, col, 0, 0).where for row, col in PLACES]
-_TEXT = " ".join([*_TEMPLATES, *_CELLS, *_RELATIONS, *SIZES, *COLORS, *SHAPES])  # of all captions
-WORDS = sorted(set(re.findall(r"[a-z]+|[,:]", re.sub(r"{.*?}", " ", _TEXT))))
+_TEXT = [*(text for style in _STYLES for text in style), _RELATED, _ALONE, _join(["", "", ""]), *_RELATIONS,
+         *(Thing("", "", "", *cell, 0, 0).where for cell in PLACES), *SIZES, *COLORS, *SHAPES]  # of captions
+WORDS = sorted(set(re.findall(r"[a-z]+|[,:]", re.sub(r"{.*?}", " ", " ".join(_TEXT)))))
 
 # %% ../nbs/01_shapes.ipynb #c031
 @dataclass
