@@ -1,14 +1,17 @@
 """Opens every page of the rendered site in chromium, as readers see it: `python tools/browser.py [folder]`.
 
-The site is served from this machine and nothing else can be reached. Each page is opened on a desktop in light colours and
-on a phone in dark ones. Problems are broken links, anchors and images, errors in the console, loads from elsewhere, pages
-wider than a phone, code that is cut off, Markdown that was not rendered, text with too little contrast (WCAG AA) and pages
-above 2 MB. Exit status 77: no chromium here.
+The folder may come from smalldocs (`_proc/_docs`, the default) or from Quarto (`_docs`), both finished by tools/site.py. It is
+served from this machine and nothing else can be reached. Each page is opened on a desktop in light colours and on a phone in dark
+ones, a page of each kind also the other way round. Problems are broken links, anchors and images, errors in the console, loads
+from elsewhere, pages wider than a phone, code that is cut off or larger than what it prints, formulas that are not drawn or cut off,
+Markdown that was not rendered, text with too little contrast (WCAG AA: 4.5) and icons (3), a search that does not find what a
+reader looks for, and pages above 2 MB. Exit status 77: no chromium here.
 """
 import argparse
 import functools
 import gzip
 import importlib.util
+import io
 import re
 import shutil
 import sys
@@ -22,7 +25,14 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_BYTES = 2_000_000  # of a page with all that it loads
-VIEWS = [("desktop", "light", 1280, 900), ("phone", "dark", 390, 844)]
+VIEWS = [("desktop", "light", 1280, 900), ("phone", "dark", 390, 844), ("desktop", "dark", 1280, 900), ("phone", "light", 390, 844)]
+ALL = 2  # so many views open all pages, the others one of each kind
+KINDS = ("index.html", "masking.html", "losses.html", "glossary.html", "api/model.html", "engine/e01_files.html")
+ICONS = "i.bi:not(.code-copy-button > i), button svg, a svg, .aa-SubmitIcon, .navbar-toggler-icon, .code-copy-button, .callout-icon"
+# What a reader looks for, and where one of the first five results must lead.
+QUESTIONS = {"collapse": "targets|diagnostics|measure", "stop gradient": "targets|glossary|learn", "skill": "glossary", "within": "glossary",
+             "how do I continue a run": "", "why is my loss rising": "diagnostics", "what GPU do I need": "coco",
+             "train without captions": "", "my own encoder": "learn"}
 NUMBER = re.compile(r"^\d+[a-z0-9]*_")  # nbdev drops what stands in front of a chapter's name
 
 LOOK = """() => {
@@ -41,6 +51,25 @@ LOOK = """() => {
       return true
     }).slice(0, 3).map(e => `${e.tagName.toLowerCase()}.${e.className} ${text(e)}`),
     formulas: document.querySelectorAll('math').length,
+    undrawn: [...document.querySelectorAll('math')].filter(e => {
+      const r = e.getBoundingClientRect()
+      return e.checkVisibility() && (r.width < 2 || r.height < 4 || e.querySelector('merror'))
+    }).map(text),
+    clipped: [...document.querySelectorAll('math')].filter(e => {
+      let top = Infinity, bottom = -Infinity
+      for (const part of [e, ...e.querySelectorAll('*')]) {
+        const r = part.getBoundingClientRect()
+        if (r.height) { top = Math.min(top, r.top); bottom = Math.max(bottom, r.bottom) }
+      }
+      for (let p = e.parentElement; p && p.tagName != 'MAIN'; p = p.parentElement) {
+        const r = p.getBoundingClientRect()
+        if (getComputedStyle(p).overflowY != 'visible' && (top < r.top - .5 || bottom > r.bottom + .5)) return true
+      }
+      return false
+    }).map(text),
+    sums: [...document.querySelectorAll('math[display=block] :is(munderover, munder) > mo:first-child')].filter(e => e.textContent.trim() == '∑')
+      .map(e => e.getBoundingClientRect().height / parseFloat(getComputedStyle(e).fontSize)),
+    sizes: ['main pre.sourceCode code', 'main .cell-output pre'].map(s => document.querySelector(s)).map(e => e && parseFloat(getComputedStyle(e).fontSize)),
     tex: [...document.querySelectorAll('.math')].filter(e => !e.querySelector('math')).map(text),
     raw: [...document.querySelectorAll('main p, main li, main td, main figcaption, main .cell-output pre')].map(e => {
       const t = e.cloneNode(true)
@@ -156,6 +185,7 @@ def open_page(context, base, name, picture=None):
     found = page.evaluate(LOOK)
     found["contrast"] = page.evaluate(CONTRAST)
     if picture: page.screenshot(path=picture, full_page=False)
+    found["icons"] = icons(page) if kind(name) in KINDS else []
     if name == "index.html": said += play(page) + search(page)
     if page.locator("#vljepa-masks").count(): said += slide(page)
     found |= {"console": [text for text in said if "ERR_NAME_NOT_RESOLVED" not in text],
@@ -190,15 +220,61 @@ def slide(page):
         if score() == before: problems.append(f"the slider {slider} does not answer to the arrow keys")
     return problems
 
+def kind(name):
+    "A page's name without the number of its chapter, which nbdev drops for Quarto."
+    return NUMBER.sub("", name.lower())
+
+def icons(page):
+    "The contrast of each kind of icon with what is behind it, measured on the screen, and what it is."
+    import numpy as np
+    from PIL import Image
+    found, seen = [], set()
+    for icon in page.locator(ICONS).all():
+        what = icon.evaluate("""e => {
+            const up = e.closest('[class*=toggle], [class*=search], nav, main, footer') || e.parentElement
+            return [up.className.toString().slice(0, 30), e.className.baseVal ?? e.className].join(' ').trim()
+        }""")
+        if what in seen: continue
+        seen.add(what)
+        try:
+            if not icon.is_visible(): continue
+            icon.scroll_into_view_if_needed(timeout=1000)
+            if "copy" in what: icon.locator("xpath=ancestor::pre | ancestor::div[contains(@class, 'sourceCode')]").first.hover(timeout=1000)
+            if "copy" in what: page.wait_for_timeout(300)
+            on_top = """e => { const r = e.getBoundingClientRect(), top = document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2)
+                return r.width >= 6 && r.height >= 6 && !!top && (e.parentElement.contains(top) || top.contains(e)) }"""
+            if not icon.evaluate(on_top): continue
+        except Exception: continue  # it cannot be brought to the screen
+        try: pixels = np.asarray(Image.open(io.BytesIO(icon.screenshot(timeout=3000))).convert("RGB")).reshape(-1, 3)
+        except Exception: continue  # it lies outside of what can be scrolled to
+        colors, counts = np.unique(pixels, axis=0, return_counts=True)
+        shares = colors / 255
+        light = np.where(shares <= .04045, shares / 12.92, ((shares + .055) / 1.055)**2.4) @ [.2126, .7152, .0722]
+        back = light[counts.argmax()]
+        found.append((float(((np.maximum(light, back) + .05) / (np.minimum(light, back) + .05)).max()), what))
+    return found
+
 def search(page):
-    "Look for a word as a reader would; return what is wrong with what is found. (Quarto's own search is left alone.)"
-    box = page.locator(".smalldocs-search input:visible")
-    if not box.count(): return []
-    box.first.fill("collapse")
-    try: page.wait_for_selector(".search-result", timeout=5000)
-    except Exception: return ["the search finds no page for 'collapse'"]
-    return [f"contrast {pair['ratio']:.2f} in what the search finds: {pair['text']!r}" for pair in page.evaluate(CONTRAST)["pairs"]
-            if not pair["enough"]][:3]
+    "Look for what readers look for, in the search of either builder; return what is wrong with what is found."
+    small, problems = page.locator(".smalldocs-search input:visible"), []
+    hits = "a.search-result" if small.count() else ".aa-Panel .aa-Item a, .aa-DetachedContainer .aa-Item a"
+    if not small.count():
+        button = page.locator("#quarto-search button:visible")
+        if not button.count(): return []
+        button.first.click()
+    box = small if small.count() else page.locator(".aa-Input:visible")
+    for question, wanted in QUESTIONS.items():
+        box.first.fill(""); box.first.fill(question)
+        page.wait_for_timeout(400)
+        try: page.wait_for_selector(hits, timeout=4000)
+        except Exception:
+            problems.append(f"the search finds nothing for {question!r}")
+            continue
+        links = page.locator(hits).evaluate_all("found => found.map(a => a.getAttribute('href') || '')")
+        if "api/" in links[0]: problems.append(f"the search for {question!r} shows the interface first")
+        if not any(re.search(wanted, link) for link in links[:5]): problems.append(f"the search for {question!r} finds {links[:5]}")
+    return problems + [f"contrast {pair['ratio']:.2f} in what the search finds: {pair['text']!r}" for pair in page.evaluate(CONTRAST)["pairs"]
+                       if not pair["enough"]][:3]
 
 def check_links(pages, base, folder):
     "Follow the links of all pages; return the problems and how many links were internal and external."
@@ -232,6 +308,12 @@ def problems_of(name, view, found):
     problems += [say(f"shows TeX: {text}") for text in found["tex"][:3]]
     problems += [say(f"shows Markdown or a widget as text: {text}") for text in found["raw"][:3]]
     problems += [say(f"code is cut off: {text}") for text in found["cut"][:3]]
+    problems += [say(f"a formula is not drawn: {text}") for text in found["undrawn"][:3]]
+    problems += [say(f"a formula is cut off: {text}") for text in found["clipped"][:3]]
+    problems += [say(f"a sum is as small as a letter: no font for formulas") for height in found["sums"][:1] if height < 1.25]
+    problems += [say(f"an icon with contrast {ratio:.2f}: {what}") for ratio, what in found["icons"] if ratio < 3]
+    code, printed = found["sizes"]
+    if code and printed and code > printed + .5: problems.append(say(f"code has letters of {code} px, what it prints of {printed} px"))
     if found["width"] > found["window"]:
         problems.append(say(f"is {found['width']} px wide, the window {found['window']}: {'; '.join(found['wide'])}"))
     if found["bytes"] > MAX_BYTES: problems.append(say(f"has {found['bytes']:,} bytes, more than {MAX_BYTES:,}"))
@@ -245,7 +327,7 @@ def look(folder, base, names, view, pictures):
         browser = launch(playwright)
         if not browser: return {}
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
-        picture = lambda name: pictures and pictures/f"{name.replace('/', '-')[:-5]}-{label}.png"
+        picture = lambda name: pictures and pictures/f"{name.replace('/', '-')[:-5]}-{label}-{scheme}.png"
         found = {name: open_page(context, base, name, picture(name)) for name in names}
         browser.close()
     return found
@@ -266,18 +348,23 @@ def main():
     "Look at the site and say what was seen."
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT/"_proc"/"_docs", help="the rendered site")
+    parser.add_argument("--only", metavar="PATTERN", default="", help="only the pages whose name has this; links are not followed")
     parser.add_argument("--pictures", type=Path, help="save a picture of the top of each page in this folder")
     args = parser.parse_args()
     if not importlib.util.find_spec("playwright"): sys.exit(print("skipped: no playwright") or 77)
-    names = sorted(p.relative_to(args.folder).as_posix() for p in args.folder.rglob("*.html") if "site_libs" not in p.parts)
+    names = sorted(p.relative_to(args.folder).as_posix() for p in args.folder.rglob("*.html")
+                   if "site_libs" not in p.parts and re.search(args.only, p.relative_to(args.folder).as_posix()))
     if not names: sys.exit(f"{args.folder} holds no pages: run python tools/checks.py site_renders")
     start, base = time.perf_counter(), serve(args.folder)
-    with ThreadPoolExecutor(len(VIEWS)) as pool:
-        views = list(zip(VIEWS, pool.map(lambda view: look(args.folder, base, names, view, args.pictures), VIEWS)))
+    with ThreadPoolExecutor(2) as pool:
+        some = [name for name in names if kind(name) in KINDS]
+        looks = pool.map(lambda i: look(args.folder, base, names if i < ALL else some, VIEWS[i], args.pictures), range(len(VIEWS)))
+        views = list(zip(VIEWS, looks))
     if not all(pages for view, pages in views): sys.exit(print("skipped: no chromium") or 77)
     pages = views[0][1]
-    problems = [line for view, found in views for name in names for line in problems_of(name, view[0], found[name])]
-    broken, links = check_links(pages, base, args.folder)
+    problems = [line for view, found in views for name in found
+                for line in problems_of(name, " ".join(view[:2]), found[name])]
+    broken, links = check_links(pages, base, args.folder) if not args.only else ([], Counter())
     problems += weak_contrasts(views) + broken
     total = lambda key: sum(found[key] for found in pages.values())
     pairs = sum(len(found["contrast"]["pairs"]) for view, pages in views for found in pages.values())
@@ -285,7 +372,8 @@ def main():
     for problem in problems: print(f"- {problem}")
     print(f"{len(pages)} pages in {len(VIEWS)} views: {links['internal']} links inside followed, {links['external']} outside counted; "
           f"{sum(len(found['images']) for found in pages.values())} images; {total('figures')} figures, {total('described')} with "
-          f"alt text; {total('formulas')} formulas; {pairs} contrast pairs; heaviest page {name} with {heaviest / 1e6:.2f} MB; "
+          f"alt text; {total('formulas')} formulas; {pairs} contrast pairs; "
+          f"{sum(len(found['icons']) for view, pages in views for found in pages.values())} icons; heaviest page {name} with {heaviest / 1e6:.2f} MB; "
           f"{time.perf_counter() - start:.0f} s")
     print(f"browser: {len(problems)} problems")
     sys.exit(bool(problems))

@@ -179,7 +179,7 @@ def make_readme():
     if resources.get("outputs"):
         raise ValueError("nbs/index.ipynb draws a figure; save it in nbs/images and link to it, as README.md must.")
     text = re.sub(r"<script.*?</script>\n", "", text)  # GitHub shows the picture that they would replace
-    text = re.sub(r"\]\((?!https?:|#)", "](nbs/", text)
+    text = re.sub(r'(\]\(|src=")(?!https?:|#)', r"\1nbs/", text)
     text = re.sub(r"\n{3,}", "\n\n", text).strip()
     origin = "<!-- Made from nbs/index.ipynb by `python tools/checks.py --write-readme`: edit the notebook. -->"
     return f"{origin}\n\n{text}\n"
@@ -341,17 +341,18 @@ def sidebar_is_complete():
     return [f"{name}.ipynb is not in the sidebar of _quarto.yml" for name in notebooks() if name not in listed]
 
 def reading_times_agree():
-    "The home page promises the reading time that each chapter states, and the running time that was measured."
+    "Each chapter's box and its row at home state the minutes of reading that tools/count.py counts, and the seconds measured."
     measured = json.loads((ROOT/"evidence"/"benchmarks"/"results"/"chapters.json").read_text(encoding="utf-8"))["chapters"]
-    books, problems = notebooks(), []
-    for row in table(prose(books["index"])):
-        link = re.search(r"\((?:engine/)?(\w+)\.ipynb\)", row[0])
-        if not link or not row[-2].isdigit(): continue
-        stated = re.search(r"[Rr]eading time:? (?:about )?(\d+) minutes", prose(books.get(link[1], NOTHING)))
-        said = stated[1] if stated else "nothing"
-        if said != row[-2]: problems.append(f"index says {row[-2]} minutes for {link[1]}, the chapter {said}")
-        ran = f"{measured[link[1]]['seconds']:.0f}" if link[1] in measured else ""
-        if ran != row[-1]: problems.append(f"index says that {link[1]} runs for {row[-1]} s, measured was {ran}")
+    books, problems, minutes = notebooks(), [], beside("count").reading_minutes
+    rows = {link[1]: row for row in table(prose(books["index"])) if len(row) == 6 for link in [re.search(r"\((\w+)\.ipynb\)", row[0])] if link}
+    for name, nb in books.items():
+        stated = re.search(r"Reading: about (\d+) minutes of prose, (\d+) with its code\.", prose(nb))
+        if not stated and name not in rows and "<!-- cost -->" not in prose(nb): continue
+        counted = [str(number) for number in minutes(nb)]
+        if not stated or list(stated.groups()) != counted:
+            problems.append(f"{name} states {stated and stated.groups()} minutes, counted were {counted}: run python evidence/benchmarks/chapters.py --read")
+        ran = f"{measured[name]['seconds']:.0f}" if name in measured else ""
+        if rows.get(name, [])[3:] != [*counted, ran]: problems.append(f"index says {rows.get(name, [])[3:]} of {name}, counted and measured were {[*counted, ran]}")
     return problems
 
 def notation_is_true():
@@ -362,10 +363,10 @@ def notation_is_true():
     return [f"notation: no module uses the name {name}" for name in unused]
 
 def exercises_are_proved():
-    "Each chapter has three exercises or more, with a check, a starter, a folded solution, and a hidden cell that proves both."
+    "Each chapter but the first page has three exercises or more, with a check, a starter, a folded solution, and a hidden cell that proves both."
     problems, squeeze = [], lambda text: re.sub(r"\s", "", text)
     for name, nb in notebooks().items():
-        if not re.match(r"(\d\d|A\d)", name): continue
+        if not re.match(r"(\d\d|A\d)", name) or name.startswith("00"): continue  # one page has no exercises
         parts = []  # cells of each exercise
         for cell in nb["cells"]:
             text, kind = "".join(cell["source"]), cell["cell_type"]
@@ -430,7 +431,9 @@ def made_pages_are_in_step():
     sidebar = (ROOT/"_quarto.yml").read_text(encoding="utf-8").partition("sidebar:")[2]
     return [f"{p.relative_to(ROOT)} is out of step: run python tools/pages.py" for p in pages.stale()] + \
            [f"{p.name} is not in the sidebar of _quarto.yml" for p in pages.pages()
-            if p.suffix == ".ipynb" and p.relative_to(NBS).as_posix() not in sidebar]
+            if p.suffix == ".ipynb" and p.relative_to(NBS).as_posix() not in sidebar] + \
+           ["index cites the book in other words than references: paste what citation() of tools/pages.py says"
+            for _ in range(pages.citation() not in prose(notebooks()["index"]))]
 
 def papers_are_in_the_bibliography():
     "Every arXiv and DOI link of the notebooks has its entry in nbs/references.bib; no key and no paper stands there twice."

@@ -2,7 +2,8 @@
 
 Of each notebook: words of prose; open and folded lines of code and statements in them (what a page folds away: hidden cells, cells
 of solutions, the tag `fold`); and what stands before its first own result, the first code cell with the tag `result`: words and open
-lines. Of each module: lines, public names, and the largest class in one cell. At the end the sums that the house is measured by.
+lines; and the minutes of reading, without and with the open code. Of each module: lines, public names, and the largest class in
+one cell. At the end the sums that the house is measured by.
 """
 import argparse
 import ast
@@ -13,6 +14,7 @@ from pathlib import Path
 from checks import exported_cells, module_order, module_text, notebooks, public_names
 
 FOLDED = re.compile(r"^#\| *(hide|echo: *false|include: *false|eval: *false)\b", re.M)
+WORDS_A_MINUTE, LINES_A_MINUTE = 200, 20  # of prose, and of open code
 TO_THE_FIRST_MODEL = "shapes data masking encoders predictor targets losses model measure learn".split()
 
 def code_of(text):
@@ -44,6 +46,12 @@ def count_notebook(nb):
         total[f"{kind}_statements"] += statements(lines)
     return total
 
+def reading_minutes(nb):
+    "How long a notebook takes to read, in whole minutes: its prose, and its prose with its open code."
+    counted = count_notebook(nb)
+    prose = counted["words"] / WORDS_A_MINUTE
+    return round(prose), round(prose + counted["open"] / LINES_A_MINUTE)
+
 def count_module(module, name):
     "The size of one module."
     classes = [c.end_lineno - c.lineno + 1 for code in exported_cells(notebooks()[name])
@@ -55,7 +63,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
-    books = {name: count_notebook(nb) for name, nb in notebooks().items() if re.match(r"\d\d|A\d|E\d", name)}
+    books = {name: count_notebook(nb) | dict(minutes=reading_minutes(nb)) for name, nb in notebooks().items()
+             if re.match(r"\d\d|A\d|E\d", name)}
     modules = {module: count_module(module, name) for module, name in module_order().items()}
     sums = {"exported lines": sum(m["lines"] for m in modules.values()), "public names": sum(m["public"] for m in modules.values()),
             "exported lines up to the first trained model": sum(modules[m]["lines"] for m in TO_THE_FIRST_MODEL if m in modules),
@@ -63,10 +72,10 @@ def main():
             "longest engine module": max((m["lines"] for name, m in modules.items() if "." in name), default=0),
             "largest class in a cell": max(m["class_lines"] for m in modules.values())}
     if args.json: print(json.dumps(dict(notebooks=books, modules=modules, sums=sums), indent=1)); return
-    print(f"{'notebook':<20}{'words':>7}{'open':>7}{'stmts':>7}{'folded':>8}{'stmts':>7}   before its own result: words, lines")
+    print(f"{'notebook':<20}{'words':>7}{'open':>7}{'stmts':>7}{'folded':>8}{'stmts':>7}{'minutes':>9}   before its own result: words, lines")
     for name, c in books.items():
         before = "" if c["words_before"] is None else f"{c['words_before']:>7}{c['lines_before']:>7}"
-        print(f"{name:<20}{c['words']:>7}{c['open']:>7}{c['open_statements']:>7}{c['folded']:>8}{c['folded_statements']:>7}   {before}")
+        print(f"{name:<20}{c['words']:>7}{c['open']:>7}{c['open_statements']:>7}{c['folded']:>8}{c['folded_statements']:>7}{'{}, {}'.format(*c['minutes']):>9}   {before}")
     print(f"\n{'module':<22}{'lines':>7}{'public':>8}{'largest class':>15}")
     for name, m in modules.items(): print(f"{name:<22}{m['lines']:>7}{m['public']:>8}{m['class_lines']:>15}")
     print()

@@ -104,7 +104,7 @@ def parameters(function, said, bound):
     "List items for the parameters of a function and its return value."
     args = function.args
     named = [*args.posonlyargs, *args.args, *filter(None, [args.vararg]), *args.kwonlyargs, *filter(None, [args.kwarg])]
-    lines = [item(f"**{arg.arg}**", arg.annotation, said.get(arg.end_lineno, "")) for arg in named[bound:]
+    lines = [item(f"**{arg.arg}**".replace("**_", r"**\_"), arg.annotation, said.get(arg.end_lineno, "")) for arg in named[bound:]
              if arg.annotation or arg.end_lineno in said]  # a method that only fills in its base class's says nothing
     if function.returns and ast.unparse(function.returns) != "None":
         lines.append(item("*returns*", function.returns, said.get(function.returns.end_lineno, "")))
@@ -255,12 +255,13 @@ def describe_entry(entry, cited):
     return f"- {people(entry['author'])}: *{entry['title']}*. {place}. {', '.join(links)}." + (f" In {used}." if used else "")
 
 def citation():
-    "The book itself as a BibTeX entry, from CITATION.cff."
+    "The book itself as a BibTeX entry, from CITATION.cff and the year in LICENSE; the home page shows the same."
     text = (ROOT/"CITATION.cff").read_text(encoding="utf-8")
     field = lambda name: re.search(rf'^(?:- )?\s*{name}: "?(.*?)"?$', text, re.M)[1]
     authors = " and ".join("{" + name + "}" for name in re.findall(r"^\s*- name: (.+)$", text, re.M))
-    return (f"@software{{vljepa,\n  title   = {{{field('title')}}},\n  author  = {{{authors}}},\n"
-            f"  version = {{{field('version')}}},\n  license = {{{field('license')}}},\n  url     = {{{field('url')}}}\n}}")
+    year = re.search(r"Copyright (\d{4})", (ROOT/"LICENSE").read_text(encoding="utf-8"))[1]
+    return (f"@software{{vljepa_book,\n  title   = {{{field('title')}}},\n  author  = {{{authors}}},\n  year    = {{{year}}},\n"
+            f"  version = {{{field('version')}}},\n  url     = {{{field('repository-code')}}},\n  license = {{{field('license')}}}\n}}")
 
 def references_page():
     "The page of references: path and cells."
