@@ -13,18 +13,18 @@ normalize_targets losses: LOSSES cosine_loss l2_loss l1_loss smooth_l1_loss mode
 measure: BASELINES CAPTIONS METERS latent_means baselines skill shown_captions caption_latents Look looks
 rankme meters collapse_alarms compare evaluate summarize format_table learn: param_groups count_trained
 cosine_ramp schedule Callback Learner EMA Evaluate Record diagnostics: ALL_BASELINES fit_ridge bootstrap
-caption_gain word_attribution word_gradient leak Examination examine diagnose PatchLibrary patch_library
-patchwork probing: average_precision mean_ap LinearProbe KNNProbe AttentiveProbe hidden_labels
-random_predictor recall imagine centred_cosine ridge_map ablations: Study read_table mean_interval paired_p
-holm compare_variants finding format_study plot_intervals plot_curves engine.files: engine.pictures:
-engine.coco: CocoCaptions engine.fetch: make_shapes_coco download_coco check_folder engine.hub: load_vision
-load_text load_model half_weights engine.store: engine.features: Views store_features engine.runs:
-TRAIN_PRESETS TrainConfig read_config read_metrics provenance engine.loaders: engine.checkpoints:
-encoder_marks newest_checkpoint save_checkpoint load_checkpoint Opened open_run engine.processes: engine.viz:
-plot_examples plot_skill_maps plot_places plot_words plot_patchwork plot_pca plot_probe plot_run
-engine.callbacks: Checkpoints WriteCSV Track Alarms StopOnSignal SkipBroken engine.trainer: Trainer
-engine.cli: vljepa_data vljepa_train engine.probe_run: engine.probe_report: probe_folder vljepa_probe
-engine.studies: engine.sweep: ablate vljepa_ablate engine.plan: Plan plan largest_batch vljepa_plan
+caption_gain word_attribution word_gradient PatchLibrary patch_library patchwork leak Examination examine
+diagnose probing: average_precision mean_ap LinearProbe KNNProbe AttentiveProbe hidden_labels random_predictor
+recall imagine centred_cosine ridge_map ablations: Study read_table mean_interval paired_p holm
+compare_variants finding format_study plot_intervals plot_curves engine.files: engine.pictures: engine.coco:
+CocoCaptions engine.fetch: make_shapes_coco download_coco check_folder engine.hub: load_vision load_text
+load_model half_weights engine.store: engine.features: Views store_features engine.runs: TRAIN_PRESETS
+TrainConfig read_config read_metrics provenance engine.loaders: engine.checkpoints: encoder_marks
+newest_checkpoint save_checkpoint load_checkpoint Opened open_run engine.processes: engine.viz: plot_examples
+plot_skill_maps plot_places plot_words plot_patchwork plot_pca plot_probe plot_run engine.callbacks:
+Checkpoints WriteCSV Track Alarms StopOnSignal SkipBroken engine.trainer: Trainer engine.cli: vljepa_data
+vljepa_train engine.probe_run: engine.probe_report: probe_folder vljepa_probe engine.studies: engine.sweep:
+ablate vljepa_ablate engine.plan: Plan plan largest_batch vljepa_plan
 """.split():
     if _word[-1] == ":": _module = f"vljepa.{_word[:-1]}"
     else: _HOME[_word] = _module

@@ -29,10 +29,19 @@ CARD = """---
 ---
 # A joint-embedding predictive architecture for images and captions
 
-It predicts the latents of an image's hidden patches from its visible patches and its caption. `config.json` says of
-which parts it is made; encoders that can be had by name are not in the file. Made with the book
+It predicts the latents of an image's hidden patches from its visible patches and its caption. `config.json`
+says of which parts it is made; encoders that can be had by name are not in the file. Made with the book
 [vljepa](https://github.com/vljepa/vljepa), where it is read by `VLJEPA.from_pretrained`.
 """
+
+def _noted(c, vision, text, predictor):
+    "The configuration `c` with the kinds of the parts given; TypeError where `vision` is no encoder."
+    if not all(hasattr(vision, name) for name in ("forward", "dim", "grid", "transform")):
+        raise TypeError(f"a {type(vision).__name__} is no vision encoder: give a module with dim, grid, "
+                        "transform() and forward(images, keep), or use VLJEPA.from_config(config)")
+    given = lambda part: GIVEN + type(part).__name__ if part else ""
+    return replace(c, vision=given(vision), text=given(text), form=given(predictor) or c.form,
+                   train_vision=not is_frozen(vision), train_text=bool(text) and not is_frozen(text))
 
 # %% ../nbs/08_model.ipynb #c008
 @dataclass(frozen=True)
@@ -78,13 +87,7 @@ class VLJEPA(nn.Module, PyTorchModelHubMixin, library_name="vljepa", model_card_
         config: VLJEPAConfig | None = None,  # How the parts are used; the `tiny` preset when absent
     ):
         super().__init__()
-        if not all(hasattr(vision, name) for name in ("forward", "dim", "grid", "transform")):
-            raise TypeError(f"a {type(vision).__name__} is no vision encoder: give a module with dim, grid, "
-                            "transform() and forward(images, keep), or use VLJEPA.from_config(config)")
-        given = lambda part: GIVEN + type(part).__name__ if part else ""
-        c, learns = config or PRESETS["tiny"], lambda part: bool(part) and not is_frozen(part)
-        self.config = replace(c, vision=given(vision), text=given(text), form=given(predictor) or c.form,
-                              train_vision=learns(vision), train_text=learns(text))
+        self.config = c = _noted(config or PRESETS["tiny"], vision, text, predictor)
         self.vision, self.text, self.target = vision, text, EMATarget(vision)
         sizes = vision.dim, vision.grid, text.dim if text else None, c.dim, c.depth, c.heads
         self.predictor = predictor or Predictor(*sizes, form=c.form, positions=c.positions)
@@ -156,6 +159,7 @@ def trainable_state(self: VLJEPA, config: VLJEPAConfig | None = None) -> dict[st
     kept = {n: t.detach() for n, t in self.state_dict().items() if n.split(".")[0] not in known}
     return {n: (t.full_tensor() if hasattr(t, "full_tensor") else t).contiguous() for n, t in kept.items()}
 
+# %% ../nbs/08_model.ipynb #n08state2
 @patch
 def load_trainable_state(self: VLJEPA, state: dict[str, Tensor]):  # From `trainable_state`
     "Load what `trainable_state` gave; ValueError where names or shapes differ."

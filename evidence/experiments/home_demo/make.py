@@ -1,7 +1,8 @@
 """Everything that the picture on the home page shows, computed by a trained model.
 
-    vljepa_train --run runs/demo --seed 0 --steps 1500 --eval-every 500 --cache
-    python evidence/experiments/home_demo/make.py runs/demo
+    python evidence/experiments/remake.py long demo
+
+of which the first part trains the run and the second calls this file with its folder.
 
 Writes demo.json beside this file (what was measured, on what, by what) and, for the page, nbs/images/demo_data.js and
 nbs/images/demo.png."""
@@ -22,7 +23,7 @@ from vljepa.shapes import Scene, ShapesWorld
 from vljepa.data import collate
 from vljepa.masking import Mask
 from vljepa.measure import Look, baselines, caption_latents, shown_captions, skill
-from vljepa.diagnostics import PatchLibrary, cut, patch_library, patchwork
+from vljepa.diagnostics import PatchLibrary, _cut, patch_library, patchwork
 from vljepa.engine.checkpoints import Opened, open_run
 from vljepa.engine.runs import provenance
 from vljepa.engine.viz import gray_out, on_patches, pixels
@@ -137,7 +138,7 @@ def describe_scene(
         cosine, nearest = cosines(look), {}
         for kind in SHOWN:
             guess = look.target if kind == "target" else look.guesses[kind]
-            painted = cut(patchwork(opened.model, look, guess, library), grid)  # [P, N, h, w, 3]
+            painted = _cut(patchwork(opened.model, look, guess, library), grid)  # [P, N, h, w, 3]
             nearest[kind] = [[sprites.add(crop) for crop in to_bytes(own[hide])] for own, hide in zip(painted, masks.hide)]
         name, best = best_guess(cosine)
         blocks[side] = dict(
