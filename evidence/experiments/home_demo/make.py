@@ -22,9 +22,10 @@ from PIL import Image
 from vljepa.shapes import Scene, ShapesWorld
 from vljepa.data import collate
 from vljepa.masking import Mask
-from vljepa.measure import Look, baselines, caption_latents, shown_captions, skill
+from vljepa.measure import Look, baselines, caption_latents, skill
 from vljepa.diagnostics import PatchLibrary, _cut, patch_library, patchwork
 from vljepa.engine.checkpoints import Opened, open_run
+from vljepa.engine.loaders import loader_captions
 from vljepa.engine.runs import provenance
 from vljepa.engine.viz import gray_out, on_patches, pixels
 
@@ -54,7 +55,7 @@ def look_at(
     opened: Opened,  # the run
     index: int,  # of a held-out image
     masks: Mask,  # P of them
-    captions: dict[str, dict[int, str]],  # from `shown_captions`
+    captions: dict[str, dict[int, str]],  # from `loader_captions`
 ) -> Look:  # a batch of P times the same image
     "Hide the same image in P ways and predict with each kind of caption."
     model = opened.model
@@ -125,7 +126,7 @@ def hidden_things(
 def describe_scene(
     opened: Opened,  # the run
     index: int,  # of a held-out image
-    captions: dict[str, dict[int, str]],  # from `shown_captions`
+    captions: dict[str, dict[int, str]],  # from `loader_captions`
     library: PatchLibrary,  # real patches
     sprites: Sprites,  # collects those that are used
 ) -> dict:  # what the page needs
@@ -153,7 +154,7 @@ def describe_scene(
 
 def choose(
     opened: Opened,  # the run
-    captions: dict[str, dict[int, str]],  # from `shown_captions`
+    captions: dict[str, dict[int, str]],  # from `loader_captions`
 ) -> tuple[list[int], dict]:  # indices of the scenes, and what was measured on all that could have been chosen
     "Follow `RULE`."
     world, masks = ShapesWorld(), all_places(SIDES[0], opened.model.vision.grid)
@@ -166,7 +167,7 @@ def choose(
 
 def measure(
     opened: Opened,  # the run
-    captions: dict[str, dict[int, str]],  # from `shown_captions`
+    captions: dict[str, dict[int, str]],  # from `loader_captions`
     images: int = 100,  # held-out ones, the first
 ) -> dict:  # by side of the block: cosines, and the skill with each kind of caption
     "Is the model good with blocks of these sizes? It was trained with another one."
@@ -184,7 +185,7 @@ def measure(
 def draw(
     opened: Opened,  # the run
     index: int,  # of a held-out image
-    captions: dict[str, dict[int, str]],  # from `shown_captions`
+    captions: dict[str, dict[int, str]],  # from `loader_captions`
     place: int,  # of the larger block
     library: PatchLibrary,  # real patches
 ) -> plt.Figure:  # the picture for pages where nothing moves
@@ -214,7 +215,7 @@ def draw(
 
 def main(run):
     opened = open_run(run, device="cpu")
-    captions = shown_captions(opened.val.dataset)
+    captions = loader_captions(opened.val)
     library, sprites = patch_library(opened.model, opened.train, 1024), Sprites()
     chosen, able = choose(opened, captions)
     scenes = [describe_scene(opened, i, captions, library, sprites) for i in chosen]
