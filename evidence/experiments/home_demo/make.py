@@ -50,6 +50,14 @@ def all_places(
     keep = [patches.flatten()[~torch.isin(patches.flatten(), h)] for h in hide]
     return Mask(torch.stack(keep), torch.stack(hide))
 
+def image_id(
+    opened: Opened,  # the run
+    index: int,  # of a held-out image
+) -> int:  # one more than the number of its scene
+    "Which image of the data set it is."
+    rows = opened.val.dataset
+    return rows.dataset.ids[rows.indices[index]]
+
 @torch.no_grad()
 def look_at(
     opened: Opened,  # the run
@@ -131,15 +139,15 @@ def describe_scene(
     sprites: Sprites,  # collects those that are used
 ) -> dict:  # what the page needs
     "One scene with everything the model says about it."
-    grid, image_id = opened.model.vision.grid, opened.val.dataset.dataset.ids[index]
-    scene, blocks = ShapesWorld()[index], {}
+    grid, own = opened.model.vision.grid, image_id(opened, index)
+    scene, blocks = ShapesWorld()[own - 1], {}
     for side in SIDES:
         masks = all_places(side, grid)
         look = look_at(opened, index, masks, captions)
         cosine, nearest = cosines(look), {}
         for kind in SHOWN:
             guess = look.target if kind == "target" else look.guesses[kind]
-            painted = _cut(patchwork(opened.model, look, guess, library), grid)  # [P, N, h, w, 3]
+            painted = _cut(patchwork(opened.model, look, guess, library), grid).movedim(2, -1)  # [P, N, h, w, 3]
             nearest[kind] = [[sprites.add(crop) for crop in to_bytes(own[hide])] for own, hide in zip(painted, masks.hide)]
         name, best = best_guess(cosine)
         blocks[side] = dict(
@@ -150,7 +158,7 @@ def describe_scene(
     picture = pixels(opened.model, look.batch.images)[0]
     assert np.array_equal(to_bytes(picture), scene.image)  # the world that the words are about
     covered = np.sum([thing["hidden"] for thing in blocks[SIDES[0]]["things"]], 0)  # at each place of the larger block
-    return dict(image_id=image_id, start=int(covered.argmax()), picture=png(scene.image), captions={k: captions[k][image_id] for k in KINDS}, blocks=blocks)
+    return dict(image_id=own, start=int(covered.argmax()), picture=png(scene.image), captions={k: captions[k][own] for k in KINDS}, blocks=blocks)
 
 def choose(
     opened: Opened,  # the run
@@ -158,8 +166,8 @@ def choose(
 ) -> tuple[list[int], dict]:  # indices of the scenes, and what was measured on all that could have been chosen
     "Follow `RULE`."
     world, masks = ShapesWorld(), all_places(SIDES[0], opened.model.vision.grid)
-    able = [i for i in range(len(opened.val.dataset))
-            if len(world[i].things) == 4 and len({t.color for t in world[i].things}) == 4]
+    scenes = {i: world[image_id(opened, i) - 1] for i in range(len(opened.val.dataset))}
+    able = [i for i, s in scenes.items() if len(s.things) == 4 and len({t.color for t in s.things}) == 4]
     means = {i: {k: c.mean().item() for k, c in cosines(look_at(opened, i, masks, captions)).items()} for i in able}
     ranked = sorted(able, key=lambda i: means[i]["right"])
     return [ranked[round(q * (len(ranked) - 1))] for q in (.25, .5, .75)], dict(
@@ -192,7 +200,8 @@ def draw(
     "What the model sees, and what it paints with each kind of caption."
     grid, masks = opened.model.vision.grid, all_places(SIDES[0], opened.model.vision.grid)
     look = look_at(opened, index, masks, captions)
-    cosine, scene, id = cosines(look), ShapesWorld()[index], opened.val.dataset.dataset.ids[index]
+    id = image_id(opened, index)
+    cosine, scene = cosines(look), ShapesWorld()[id - 1]
     name, best = best_guess(cosine)
     visible = gray_out(pixels(opened.model, look.batch.images), masks.keep, grid)[place]
     fig, axes = plt.subplots(1, 5, figsize=(10, 3), layout="constrained")
@@ -203,7 +212,7 @@ def draw(
     panels = [("a scene", scene.image, None, ""),
               ("what the model sees", visible, "#E69F00", f"best guess without learning\n({name}): cosine {best[place]:.2f}")]
     for kind, title in zip(KINDS, ("predicted with its caption", "without a caption", "with another's caption")):
-        panels.append((title, patchwork(opened.model, look, look.guesses[kind], library)[place], "#009E73",
+        panels.append((title, patchwork(opened.model, look, look.guesses[kind], library)[place].permute(1, 2, 0), "#009E73",
                        f"cosine {cosine[kind][place].mean():.2f}\n" + textwrap.fill(said[kind], 34)))
     for ax, (title, picture, color, note) in zip(axes, panels):
         ax.imshow(picture); ax.set(xticks=[], yticks=[])
