@@ -131,6 +131,15 @@ def hidden_things(
                  hidden=[round(100 * (own & h).sum() / own.sum()) for h in hidden])
             for thing, own in zip(scene.things, scene.masks)]
 
+def painted(
+    opened: Opened,  # the run
+    look: Look,  # P times the same image
+    guess: torch.Tensor,  # [P, Nm, D]
+    library: PatchLibrary,  # real patches
+) -> torch.Tensor:  # [P, H, W, 3] from 0 to 1
+    "The image with the nearest real patches in its hole."
+    return pixels(opened.model, patchwork(opened.model, look, guess, library))
+
 def describe_scene(
     opened: Opened,  # the run
     index: int,  # of a held-out image
@@ -147,8 +156,8 @@ def describe_scene(
         cosine, nearest = cosines(look), {}
         for kind in SHOWN:
             guess = look.target if kind == "target" else look.guesses[kind]
-            painted = _cut(patchwork(opened.model, look, guess, library), grid).movedim(2, -1)  # [P, N, h, w, 3]
-            nearest[kind] = [[sprites.add(crop) for crop in to_bytes(own[hide])] for own, hide in zip(painted, masks.hide)]
+            crops = _cut(painted(opened, look, guess, library).movedim(-1, 1), grid).movedim(2, -1)  # [P, N, h, w, 3]
+            nearest[kind] = [[sprites.add(crop) for crop in to_bytes(own[hide])] for own, hide in zip(crops, masks.hide)]
         name, best = best_guess(cosine)
         blocks[side] = dict(
             cosine={k: (100 * cosine[k]).round().int().tolist() for k in KINDS},
@@ -212,7 +221,7 @@ def draw(
     panels = [("a scene", scene.image, None, ""),
               ("what the model sees", visible, "#E69F00", f"best guess without learning\n({name}): cosine {best[place]:.2f}")]
     for kind, title in zip(KINDS, ("predicted with its caption", "without a caption", "with another's caption")):
-        panels.append((title, patchwork(opened.model, look, look.guesses[kind], library)[place].permute(1, 2, 0), "#009E73",
+        panels.append((title, painted(opened, look, look.guesses[kind], library)[place], "#009E73",
                        f"cosine {cosine[kind][place].mean():.2f}\n" + textwrap.fill(said[kind], 34)))
     for ax, (title, picture, color, note) in zip(axes, panels):
         ax.imshow(picture); ax.set(xticks=[], yticks=[])
