@@ -14,8 +14,8 @@ measure: BASELINES CAPTIONS METERS latent_means baselines skill shown_captions c
 rankme meters collapse_alarms compare evaluate summarize format_table learn: param_groups count_trained
 cosine_ramp schedule Callback Learner EMA Evaluate Record diagnostics: ALL_BASELINES fit_ridge bootstrap
 caption_gain word_attribution word_gradient PatchLibrary patch_library patchwork leak Examination examine
-diagnose probing: average_precision mean_ap LinearProbe KNNProbe AttentiveProbe hidden_labels random_predictor
-recall imagine centred_cosine ridge_map ablations: Study read_table mean_interval paired_p holm
+diagnose probing: average_precision mean_ap KNNProbe hidden_labels random_predictor LinearProbe AttentiveProbe
+recall imagine centred_cosine ridge_map ablations: read_table Study mean_interval paired_p holm
 compare_variants finding format_study plot_intervals plot_curves engine.files: engine.pictures: engine.coco:
 CocoCaptions engine.fetch: make_shapes_coco download_coco check_folder engine.hub: load_vision load_text
 load_model half_weights engine.store: engine.features: Views store_features engine.runs: TRAIN_PRESETS
