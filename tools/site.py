@@ -123,6 +123,8 @@ def mathml(match):
     from latex2mathml.converter import convert
     tex = html.unescape(match[2]).strip()
     drawn = convert(tex, display="block" if match[1] == "display" else "inline")
+    thin = '<mspace width="0.17em"/>'  # TeX sets names of functions off, the converter does not
+    drawn = re.sub(r"(</mi>)?(<mi>(?:sin|cos|exp|log|max|min|tanh)</mi>)", lambda m: (m[1] + thin if m[1] else "") + m[2] + thin, drawn)
     return f'<span class="math {match[1]}" title="{html.escape(tex)}">{drawn}</span>'
 
 class Sections(HTMLParser):
