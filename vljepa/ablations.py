@@ -133,10 +133,8 @@ def plot_intervals(
         ax.plot([t["low"], t["high"]], [y, y], color=color, lw=4, alpha=.4, solid_capstyle="butt")
         ax.plot(seeds, [y] * len(seeds), "o", mfc="none", mec=color, ms=4)
         ax.plot(t["mean"], y, "o", color=color, ms=6)
-        if variant == study.baseline and t["n"] > 1:
-            ax.axvspan(t["low"], t["high"], color=color, alpha=.15, lw=0)
-    ax.set(yticks=range(len(table)), yticklabels=list(table), xlabel=measure)
-    ax.invert_yaxis()
+        if variant == study.baseline and t["n"] > 1: ax.axvspan(t["low"], t["high"], fc=color, alpha=.15)
+    ax.set(yticks=range(len(table)), yticklabels=list(table), xlabel=measure, ylim=(len(table) - .5, -.5))
     ax.grid(axis="x", alpha=.2)
     ax.locator_params(axis="x", nbins=5)
     return ax
