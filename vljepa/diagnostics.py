@@ -71,7 +71,6 @@ def _caption_cosine(model, look, captions):
     guess = model.predictor(look.context, *look.mask, *caption_latents(model, look.batch, captions))
     return F.cosine_similarity(guess.float(), look.target, dim=-1)
 
-# %% ../nbs/11_diagnostics.ipynb #c035
 def word_attribution(model: VLJEPA, look: Look, i: int = 0) -> tuple[list[str], Tensor]:  # W words; [W, Nm]
     "Blank a word of image `i` of a `look` at a time: how much cosine does a `model` lose at each patch?"
     words, token = look.batch.captions[i].split(), model.text.tokenizer.mask_token
@@ -140,7 +139,6 @@ def leak(model: VLJEPA, images: Tensor, keep: Tensor, seed: int = 0) -> float:  
         before, after = (model.encode(x, keep).float() for x in (images, repainted))
     return ((after - before).norm() / before.norm()).item()
 
-# %% ../nbs/11_diagnostics.ipynb #c044b
 def _ranks(latents):
     "Effective rank of normalised latents [B, M, D]: of the images' means, and of deviations from them."
     z = F.normalize(latents.float(), dim=-1)
@@ -178,7 +176,6 @@ def examine(
     spread = {part: meters(z) | _ranks(z) for part, z in first.items()}
     return Examination({n: c.mean(1) for n, c in cosines.items()}, places, spread, leaked)
 
-# %% ../nbs/11_diagnostics.ipynb #c052b
 def diagnose(examination: Examination) -> dict[str, str]:  # meter -> what it found; empty for a healthy run
     "What the meters recognise."
     e, found = examination, {}

@@ -29,7 +29,6 @@ def count_trained(model: nn.Module) -> int:  # how many numbers training may cha
     "Number of trained parameters of a `model`."
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
-# %% ../nbs/10_learn.ipynb #n10sch
 def cosine_ramp(start: float, end: float, share: float) -> float:  # between them
     "From `start` to `end` along half a cosine, at a `share` (0 to 1) of the way."
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2

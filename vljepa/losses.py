@@ -23,17 +23,14 @@ def cosine_loss(pred: Tensor, target: Tensor) -> Tensor:  # scalar in fp32, 0 (s
     pred, target = _pair(pred, target)
     return (1 - F.cosine_similarity(pred, target, dim=-1)).mean()
 
-# %% ../nbs/07_losses.ipynb #c017
 def l2_loss(pred: Tensor, target: Tensor) -> Tensor:  # scalar in fp32
     "Squared error of `pred` for `target`, both [B, Nm, D], mean over dimensions and hidden patches."
     return F.mse_loss(*_pair(pred, target))
 
-# %% ../nbs/07_losses.ipynb #c021
 def l1_loss(pred: Tensor, target: Tensor) -> Tensor:  # scalar in fp32
     "Absolute error of `pred` for `target`, both [B, Nm, D], mean over dimensions and hidden patches."
     return F.l1_loss(*_pair(pred, target))
 
-# %% ../nbs/07_losses.ipynb #c024
 def smooth_l1_loss(pred: Tensor, target: Tensor) -> Tensor:  # scalar in fp32
     "Of `pred` and `target` [B, Nm, D]: half the squared error below 1, above the absolute less 1/2; mean."
     return F.smooth_l1_loss(*_pair(pred, target))

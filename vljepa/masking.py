@@ -49,7 +49,6 @@ def _count_hidden(share, grid):
                          "choose a share or a finer grid that leaves at least one hidden and one visible.")
     return count
 
-# %% ../nbs/03_masking.ipynb #c016
 def on_grid(patches: Tensor, grid: tuple[int, int]) -> Tensor:  # [B, n] -> [B, rows, cols] bool
     "A picture that is True at the given numbers of `patches` in a `grid` (rows, columns)."
     rows, cols = _check_grid(grid)

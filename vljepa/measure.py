@@ -76,7 +76,6 @@ def caption_latents(
     batch = retext(batch, captions, model.text.tokenizer, model.text.max_length)
     return model.encode_text(batch), batch.text_mask
 
-# %% ../nbs/09_measure.ipynb #n09look
 class Look(NamedTuple):
     "One batch as seen by the model, with every prediction of its hidden patches."
     batch: Batch  # B images

@@ -24,24 +24,7 @@ from .targets import EMATarget, normalize_targets
 
 # %% ../nbs/08_model.ipynb #n08given
 GIVEN = "given:"  # begins the name of a part that can be asked for by no name, only from its owner
-CARD = """---
-{{ card_data }}
----
-# A joint-embedding predictive architecture for images and captions
-
-It predicts the latents of an image's hidden patches from its visible patches and its caption. `config.json`
-says of which parts it is made; encoders that can be had by name are not in the file. Made with the book
-[vljepa](https://github.com/vljepa/vljepa), where it is read by `VLJEPA.from_pretrained`.
-"""
-
-def _noted(c, vision, text, predictor):
-    "The configuration `c` with the kinds of the parts given; TypeError where `vision` is no encoder."
-    if not all(hasattr(vision, name) for name in ("forward", "dim", "grid", "transform")):
-        raise TypeError(f"a {type(vision).__name__} is no vision encoder: give a module with dim, grid, "
-                        "transform() and forward(images, keep), or use VLJEPA.from_config(config)")
-    given = lambda part: GIVEN + type(part).__name__ if part else ""
-    return replace(c, vision=given(vision), text=given(text), form=given(predictor) or c.form,
-                   train_vision=not is_frozen(vision), train_text=bool(text) and not is_frozen(text))
+CARD = (files("vljepa")/"weights"/"card.md").read_text(encoding="utf-8")  # what lies beside a saved model
 
 # %% ../nbs/08_model.ipynb #c008
 @dataclass(frozen=True)

@@ -101,16 +101,10 @@ class AdaLNBlock(JointBlock):
         x = x[:, :first] + self.attend(h[:, :first], h)
         return x + self.mlp(self.norm2(x) * (1 + scale2) + shift2)
 
-# %% ../nbs/05_predictor.ipynb #n05pool
 def pool_words(words, mask=None):
     "Mean [B, 1, D] of the real ones among `words` [B, T, D]; 0 where none is."
     real = torch.ones_like(words[..., :1]) if mask is None else mask[..., None].to(words.dtype)
     return (words * real).sum(1, keepdim=True) / real.sum(1, keepdim=True).clamp(min=1)
-
-def form_blocks(form, depth):
-    "The class of each of `depth` blocks."
-    usual = dict(cross=CrossBlock, words=CrossBlock, pool=CrossBlock, adaln=AdaLNBlock).get(form, JointBlock)
-    return [CrossBlock if form == "layer" and i == depth // 2 else usual for i in range(depth)]
 
 # %% ../nbs/05_predictor.ipynb #c038
 class Predictor(nn.Module):
@@ -139,7 +133,9 @@ class Predictor(nn.Module):
         self.mask_token = nn.Parameter(.02 * torch.randn(dim))
         self.type_embed = nn.Parameter(.02 * torch.randn(2, dim))  # vision, text
         if not dim_text and form != "cross": form = "joint"  # nothing to listen to
-        self.blocks = nn.ModuleList(block(dim, heads, mlp_ratio) for block in form_blocks(form, depth))
+        blocks = [dict(cross=CrossBlock, words=CrossBlock, pool=CrossBlock, adaln=AdaLNBlock).get(
+            "cross" if form == "layer" and i == depth // 2 else form, JointBlock) for i in range(depth)]
+        self.blocks = nn.ModuleList(block(dim, heads, mlp_ratio) for block in blocks)
         self.norm_known = None if form in ("joint", "add") else nn.LayerNorm(dim)
         self.norm, self.head = nn.LayerNorm(dim), nn.Linear(dim, dim_in)
 
@@ -147,9 +143,8 @@ class Predictor(nn.Module):
         "Content plus kind plus place: of hidden patches, visible patches and words, or None for no words."
         try: pos_hide, pos_keep = self.pos[hide], self.pos[keep]
         except IndexError:
-            rows, cols = self.grid
-            raise ValueError(f"keep or hide points outside the {rows}x{cols} grid, patches 0 to "
-                             f"{rows * cols - 1}: draw the mask for this predictor's grid.") from None
+            raise ValueError("keep or hide points outside the {}x{} grid, patches 0 to {}: draw the mask for "
+                             "this predictor's grid.".format(*self.grid, len(self.pos) - 1)) from None
         vision, words = self.type_embed
         hidden = self.mask_token + vision + pos_hide
         visible = self.read_context(context) + vision + pos_keep
@@ -184,7 +179,6 @@ def _arrange(self: Predictor, hidden, visible, words, text_mask):
     if known is None: return x, None, None
     return x, self.norm_known(known), key_mask(text_mask, known.shape[1])
 
-# %% ../nbs/05_predictor.ipynb #n05chk
 @patch
 def _check(self: Predictor, context, keep, hide, text, text_mask):
     if context.shape != (*keep.shape, self.dim_in) or hide.ndim != 2 or len(hide) != len(keep):

@@ -41,7 +41,6 @@ def _random_rows(n, share=.2, seed=0):
     order = torch.randperm(n, generator=seeded(seed))
     return order[round(share * n):], order[:round(share * n)]
 
-# %% ../nbs/12_probing.ipynb #c019
 def _vote(queries, keys, labels, count):
     "Mean label of the `count` nearest keys, the nearer ones counting more; all of length 1."
     near = (queries @ keys.T).topk(min(count, len(keys)))
@@ -90,7 +89,6 @@ def _logistic(x, labels, penalty, start):
     optimizer.step(loss)
     return weight.detach()
 
-# %% ../nbs/12_probing.ipynb #c016
 class LinearProbe:
     "Logistic regression for each class; the L2 penalty is chosen on a fifth of the images, drawn by `seed`."
     penalties = (1e-1, 1e-2, 1e-3, 1e-4)
@@ -165,7 +163,6 @@ def imagine(model: VLJEPA, batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:  
         parts.append([F.normalize(z.float(), dim=-1).cpu() for z in (guess, model.targets(batch.images))])
     return tuple(map(torch.cat, zip(*parts)))
 
-# %% ../nbs/12_probing.ipynb #c058b
 def centred_cosine(x: Tensor, y: Tensor) -> Tensor:  # [n, m]
     "Cosine of `x` [n, ...] and `y` [m, ...] after each side has lost its own mean."
     x, y = (F.normalize((z - z.mean(0)).flatten(1), dim=-1) for z in (x, y))
