@@ -26,6 +26,15 @@ from .targets import EMATarget, normalize_targets
 GIVEN = "given:"  # begins the name of a part that can be asked for by no name, only from its owner
 CARD = (files("vljepa")/"weights"/"card.md").read_text(encoding="utf-8")  # what lies beside a saved model
 
+def _noted(c, vision, text, predictor):
+    "The configuration `c` with the kinds of the parts given; TypeError where `vision` is no encoder."
+    if not all(hasattr(vision, name) for name in ("forward", "dim", "grid", "transform")):
+        raise TypeError(f"a {type(vision).__name__} is no vision encoder: give a module with dim, grid, "
+                        "transform() and forward(images, keep), or use VLJEPA.from_config(config)")
+    given = lambda part: GIVEN + type(part).__name__ if part else ""
+    return replace(c, vision=given(vision), text=given(text), form=given(predictor) or c.form,
+                   train_vision=not is_frozen(vision), train_text=bool(text) and not is_frozen(text))
+
 # %% ../nbs/08_model.ipynb #c008
 @dataclass(frozen=True)
 class VLJEPAConfig:
