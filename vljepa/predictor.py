@@ -126,8 +126,7 @@ class Predictor(nn.Module):
             raise ValueError(f"dim={dim} cannot be split into {heads} heads: choose a divisor of dim.")
         if depth < 1: raise ValueError(f"A predictor needs at least one block, got depth={depth}.")
         self.dim_in, self.dim_text, self.grid, self.form = dim_in, dim_text, tuple(grid), form
-        pos = sincos_2d(dim, grid)
-        self.register_buffer("pos", pos if positions else torch.zeros_like(pos), persistent=False)
+        self.register_buffer("pos", sincos_2d(dim, grid) * positions, persistent=False)
         self.read_context = reader(dim_in, dim)
         self.read_text = reader(dim_text, dim) if dim_text else None
         self.mask_token = nn.Parameter(.02 * torch.randn(dim))
