@@ -64,10 +64,11 @@ if __name__ == "__main__":
     names = names or [p.stem for p in sorted((ROOT/"nbs").glob("*.ipynb")) if BOX.search(p.read_text(encoding="utf-8"))]
     path = ROOT/"evidence"/"benchmarks"/"results"/"chapters.json"
     chapters = json.loads(path.read_text(encoding="utf-8"))["chapters"] if path.exists() else {}
+    made = provenance()  # before the boxes change
     for name in names:
         if "--read" not in sys.argv: chapters[name] = measure(ROOT/"nbs"/f"{name}.ipynb")
         label(ROOT/"nbs"/f"{name}.ipynb", chapters.get(name))
         list_at_home(name, chapters.get(name))
         if "--read" not in sys.argv: print(f"{name:<18} {chapters[name]['seconds']:6.1f} s {chapters[name]['gigabytes']:5.2f} GB", flush=True)
     if "--read" not in sys.argv:
-        path.write_text(json.dumps(dict(chapters=chapters, provenance=provenance()), indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(dict(chapters=chapters, provenance=made), indent=2) + "\n", encoding="utf-8")
