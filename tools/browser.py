@@ -367,7 +367,7 @@ def main():
         some = [name for name in names if kind(name) in KINDS]
         looks = pool.map(lambda i: look(args.folder, base, names if i < ALL else some, VIEWS[i], args.pictures), range(len(VIEWS)))
         views = list(zip(VIEWS, looks))
-    if not all(pages for view, pages in views): sys.exit(print("skipped: no chromium") or 77)
+    if not all(pages for view, pages in views[:ALL]): sys.exit(print("skipped: no chromium") or 77)
     pages = views[0][1]
     problems = [line for view, found in views for name in found
                 for line in problems_of(name, " ".join(view[:2]), found[name])]
