@@ -501,7 +501,7 @@ def colab_cells_work():
     return problems
 
 def costs_are_measured():
-    "The running time and memory in each chapter's box are those of evidence/benchmarks/results/chapters.json."
+    "The running time and memory in each chapter's box, and their sum in README, are those of evidence/benchmarks/results/chapters.json."
     measured, problems = json.loads((ROOT/"evidence"/"benchmarks"/"results"/"chapters.json").read_text(encoding="utf-8"))["chapters"], []
     for name, nb in notebooks().items():
         stated = re.search(r"Running it took (\d+) s and ([\d.]+) GB .*<!-- cost -->", prose(nb))
@@ -509,6 +509,8 @@ def costs_are_measured():
         want = cost and (f"{cost['seconds']:.0f}", f"{cost['gigabytes']:.1f}")
         if ("<!-- cost -->" in prose(nb) or cost) and (not stated or stated.groups() != want):
             problems.append(f"{name} states {stated and stated.groups()}, measured was {want}: run `python evidence/benchmarks/chapters.py {name}`")
+    said = f"The {len(measured)} chapters took {sum(cost['seconds'] for cost in measured.values()) / 60:.0f} minutes"
+    if said not in (ROOT/"README.md").read_text(encoding="utf-8"): problems.append(f"README does not say '{said}': execute nbs/index.ipynb")
     return problems
 
 def costs_hold(log):

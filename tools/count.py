@@ -12,8 +12,9 @@ import re
 from pathlib import Path
 
 from checks import exported_cells, module_order, module_text, notebooks, public_names
+from fold import is_folded
 
-FOLDED = re.compile(r"^#\| *(hide|echo: *false|include: *false|eval: *false)\b", re.M)
+STARTER = re.compile(r"^#\| *eval: *false\b", re.M)  # of an exercise: the reader's own lines
 WORDS_A_MINUTE, LINES_A_MINUTE = 200, 20  # of prose, and of open code
 TO_THE_FIRST_MODEL = "shapes data masking encoders predictor targets losses model measure learn".split()
 
@@ -39,7 +40,7 @@ def count_notebook(nb):
         text = "".join(cell["source"])
         if cell["cell_type"] == "markdown": total["words"] += words_of(text)
         if cell["cell_type"] != "code": continue
-        lines, kind = code_of(text), "folded" if FOLDED.search(text) or "fold" in cell["metadata"].get("tags", ()) else "open"
+        lines, kind = code_of(text), "folded" if is_folded(cell) or STARTER.search(text) else "open"
         if "result" in cell["metadata"].get("tags", ()) and total["words_before"] is None:
             total |= dict(words_before=total["words"], lines_before=total["open"])
         total[kind] += len(lines)

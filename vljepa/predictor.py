@@ -101,6 +101,8 @@ class AdaLNBlock(JointBlock):
         x = x[:, :first] + self.attend(h[:, :first], h)
         return x + self.mlp(self.norm2(x) * (1 + scale2) + shift2)
 
+_BLOCKS = dict(cross=CrossBlock, words=CrossBlock, pool=CrossBlock, adaln=AdaLNBlock)  # else joint
+
 def pool_words(words, mask=None):
     "Mean [B, 1, D] of the real ones among `words` [B, T, D]; 0 where none is."
     real = torch.ones_like(words[..., :1]) if mask is None else mask[..., None].to(words.dtype)
@@ -127,14 +129,12 @@ class Predictor(nn.Module):
         if depth < 1: raise ValueError(f"A predictor needs at least one block, got depth={depth}.")
         self.dim_in, self.dim_text, self.grid, self.form = dim_in, dim_text, tuple(grid), form
         self.register_buffer("pos", sincos_2d(dim, grid) * positions, persistent=False)
-        self.read_context = reader(dim_in, dim)
-        self.read_text = reader(dim_text, dim) if dim_text else None
+        self.read_context, self.read_text = reader(dim_in, dim), reader(dim_text, dim) if dim_text else None
         self.mask_token = nn.Parameter(.02 * torch.randn(dim))
         self.type_embed = nn.Parameter(.02 * torch.randn(2, dim))  # vision, text
         if not dim_text and form != "cross": form = "joint"  # nothing to listen to
-        blocks = [dict(cross=CrossBlock, words=CrossBlock, pool=CrossBlock, adaln=AdaLNBlock).get(
-            "cross" if form == "layer" and i == depth // 2 else form, JointBlock) for i in range(depth)]
-        self.blocks = nn.ModuleList(block(dim, heads, mlp_ratio) for block in blocks)
+        block = lambda i: _BLOCKS.get("cross" if form == "layer" and i == depth // 2 else form, JointBlock)
+        self.blocks = nn.ModuleList(block(i)(dim, heads, mlp_ratio) for i in range(depth))
         self.norm_known = None if form in ("joint", "add") else nn.LayerNorm(dim)
         self.norm, self.head = nn.LayerNorm(dim), nn.Linear(dim, dim_in)
 
