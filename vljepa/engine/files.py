@@ -90,6 +90,20 @@ def write_json(path, content):
     "Write a JSON file whole or not at all."
     write_whole(path, lambda partial: partial.write_text(json.dumps(content, indent=2), encoding="utf-8"))
 
+@contextlib.contextmanager
+def hub_or_cache(needed=True):
+    "Inside `with`, where the hub does not answer, what was fetched before serves, at once and not after ten tries."
+    from huggingface_hub import constants, get_session
+    was = constants.HF_HUB_OFFLINE
+    if needed and not was:
+        try: get_session().head(constants.ENDPOINT, timeout=10)
+        except Exception as error:  # of whichever client
+            tqdm.write(f"{constants.ENDPOINT} does not answer ({first_line(error)}): only what was fetched "
+                       "before can be loaded")
+            constants.HF_HUB_OFFLINE = True
+    try: yield
+    finally: constants.HF_HUB_OFFLINE = was
+
 class _Lasting:
     "A stream that falls silent when it cannot be written any longer: a closed terminal, `| head`, a full log."
     def __init__(self, stream): self.stream = stream

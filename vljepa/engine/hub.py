@@ -16,6 +16,7 @@ from torch import nn
 from ..encoders import (
     TextEncoder, VisionEncoder, build_bert, build_vit, find_bert, find_folder, is_frozen)
 from ..model import GIVEN, PRESETS, VLJEPA, VLJEPAConfig
+from .files import hub_or_cache
 
 # %% ../../nbs/engine/E06_hub.ipynb #c006
 def _reason(error):
@@ -123,12 +124,16 @@ def load_text(name: str | Path, pretrained: bool = True) -> TextEncoder: # on th
 def load_model(config: VLJEPAConfig | None = None) -> VLJEPA: # on the CPU; the `tiny` preset by default
     "`VLJEPA.from_config` for a `config`, to the bit; refuses what does not fit, and reads files of weights."
     c, vision, text = config or PRESETS["tiny"], None, None
-    if not c.vision.startswith(GIVEN):
-        vision = load_vision(c.vision, c.pretrained, c.vision_weights or None, c.image_size or None)
-        if c.target_layers > len(vision.vit.blocks):
-            raise ValueError(f"{c.vision} has {len(vision.vit.blocks)} blocks: average over 1 to as many, "
-                             f"not over {c.target_layers}.")
-    if c.text and not c.text.startswith(GIVEN): text = load_text(c.text, c.pretrained)
+    own_vision, own_text = not c.vision.startswith(GIVEN), c.text and not c.text.startswith(GIVEN)
+    remote = own_vision and not find_folder(c.vision, "vit") and c.pretrained and not c.vision_weights
+    remote = remote or c.vision.startswith("hf-hub:") or own_text and not find_folder(c.text, "bert")
+    with hub_or_cache(remote):
+        if own_vision:
+            vision = load_vision(c.vision, c.pretrained, c.vision_weights or None, c.image_size or None)
+        if own_text: text = load_text(c.text, c.pretrained)
+    if own_vision and c.target_layers > len(vision.vit.blocks):
+        raise ValueError(f"{c.vision} has {len(vision.vit.blocks)} blocks: average over 1 to as many, "
+                         f"not over {c.target_layers}.")
     return VLJEPA.from_config(c, vision, text)
 
 # %% ../../nbs/engine/E06_hub.ipynb #c028
