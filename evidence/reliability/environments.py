@@ -191,7 +191,11 @@ def warnings_are_errors(folder, data):
     run = Run(folder, data, env=dict(PYTHONWARNINGS="error::UserWarning"))
     return run.says("PYTHONWARNINGS") if run.end()[0] else run.trains()
 
-def optimised(folder, data): "No docstrings and no assertions."; return Run(folder, data, env=dict(PYTHONOPTIMIZE="2")).trains()
+def no_assertions(folder, data): "python -O."; return Run(folder, data, env=dict(PYTHONOPTIMIZE="1")).trains()
+def no_docstrings(folder, data):
+    "python -OO: transformers reads docstrings."
+    run = Run(folder, data, env=dict(PYTHONOPTIMIZE="2"))
+    return run.says("PYTHONOPTIMIZE") if run.end()[0] else run.trains()
 def odd_threads(folder, data): "A number of threads that is none."; return Run(folder, data, env=dict(OMP_NUM_THREADS="many")).trains()
 def no_gpu_visible(folder, data):
     "CUDA_VISIBLE_DEVICES is empty."
@@ -268,8 +272,7 @@ def launched(folder, data):
 def network(part, *words, seconds=60, **env):
     "A name that would have to be fetched: a sentence that speaks of options, soon, and no empty folder."
     def row(folder, data):
-        options = f"{NETWORK[part]} --image-size 64" if part == "vision" else NETWORK[part]
-        return Run(folder, data, options=options, env=dict(HF_HOME=str(folder/"hub"), **env)).says(*words, seconds=seconds)
+        return Run(folder, data, options=NETWORK[part], env=dict(HF_HOME=str(folder/"hub"), **env)).says(*words, seconds=seconds)
     return row
 
 def wandb_without_key(folder, data):
@@ -317,7 +320,7 @@ accumulation = "ACCELERATE_GRADIENT_ACCUMULATION_STEPS"
 ROWS = {f.__name__: f for f in (
     home_that_is_a_file, home_unknown, home_of_a_stranger, no_room_for_temporary_files, file_in_the_way, few_open_files,
     little_shared_memory, console_cp1252, console_ascii, locale_c, streams_closed, reader_gone, terminal_gone, log_file, no_display,
-    warnings_are_errors, optimised, odd_threads, no_gpu_visible, from_above_the_clone, commit_of_a_stranger, lonely, lonely_second, no_master,
+    warnings_are_errors, no_assertions, no_docstrings, odd_threads, no_gpu_visible, from_above_the_clone, commit_of_a_stranger, lonely, lonely_second, no_master,
     world_alone, module, launched, wandb_without_key, wandb_not_installed, paused, hangup_ignored, resume_of_nothing)} | {
     "launcher accumulates": launcher("", "--accumulate", **{accumulation: "4"}),
     "launcher accumulates as we do": launcher("--accumulate 4", **{accumulation: "4"}),

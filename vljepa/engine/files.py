@@ -156,6 +156,8 @@ def _explain(error):
     if number in (errno.EMFILE, errno.ENFILE): return _FEW_FILES
     if isinstance(error, OSError) and str(cache_folder()) in words:
         return f"the cache cannot be used ({words}): set VLJEPA_CACHE to a folder that you may write to"
+    if sys.flags.optimize > 1 and "docstring" in words:
+        return f"{words[:300]}: transformers reads docstrings, so leave out python -OO and PYTHONOPTIMIZE=2"
     if isinstance(error, UnicodeEncodeError):
         return f"{words}: set PYTHONUTF8=1, as this system's encoding knows few letters"
     if isinstance(error, ModuleNotFoundError) and not (error.name or "vljepa").startswith("vljepa"):
