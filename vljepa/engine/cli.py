@@ -132,6 +132,3 @@ def _train(run, model_config, config, changed_data):
         f"{count_trained(trainer.model):,} trained parameters; {trainer.accelerator.device}")
     say(format_facts(trainer.told()))
     say(f"\n{format_table(trainer.fit())}\n\nreport: {run/'report.md'}")
-
-# %% ../../nbs/engine/E17_cli.ipynb #n21main
-if __name__ == "__main__" and __package__: vljepa_train()  # python -m vljepa.engine.cli; a notebook is in no package

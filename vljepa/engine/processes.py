@@ -141,10 +141,10 @@ def _check_launcher(precision):
         raise ValueError(f"the launcher asks for {name}, and this library trains with DDP or FSDP: leave it "
                          f"out, or unset ACCELERATE_USE_{name.upper()}")
     asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    if asked not in ("no", precision) or precision not in ("no", "bf16", "fp16"):
-        raise ValueError(f"the launcher asks for {asked} (ACCELERATE_MIXED_PRECISION), and the run for "
-                         f"{dict(no='fp32').get(precision, precision)}: give the same to --precision, which "
-                         "knows fp32, bf16 and fp16")
+    if asked not in ("no", precision) or asked not in ("no", "bf16", "fp16"):
+        ours = "knows fp32, bf16 and fp16" if precision == asked else f"says {precision.replace('no', 'fp32')}"
+        raise ValueError(f"the launcher asks for {asked} (ACCELERATE_MIXED_PRECISION), and --precision {ours}: "
+                         "ask for the same in both places")
 
 def _check_files(workers):
     "Let so many data-loading processes open the files that they need; ValueError where that is not allowed."
