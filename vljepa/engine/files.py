@@ -92,7 +92,7 @@ def write_json(path, content):
 
 @contextlib.contextmanager
 def hub_or_cache(needed=True):
-    "Inside `with`, where the hub does not answer, what was fetched before serves, at once and not after ten tries."
+    "Inside `with`, where the hub does not answer, what was fetched before serves at once, not after tries."
     from huggingface_hub import constants, get_session
     was = constants.HF_HUB_OFFLINE
     if needed and not was:
@@ -105,7 +105,7 @@ def hub_or_cache(needed=True):
     finally: constants.HF_HUB_OFFLINE = was
 
 class _Lasting:
-    "A stream that falls silent when it cannot be written any longer: a closed terminal, `| head`, a full log."
+    "A stream that falls silent when it can be written no longer: a closed terminal, `| head`, a full log."
     def __init__(self, stream): self.stream = stream
     def __getattr__(self, name): return getattr(self.stream, name)
     def write(self, text):

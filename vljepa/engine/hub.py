@@ -108,7 +108,7 @@ def load_text(name: str | Path, pretrained: bool = True) -> TextEncoder: # on th
     try: where, config, tokenizer = find_bert(name)
     except Exception as error:
         raise OSError(f"The text encoder {name} cannot be found ({_reason(error)}): check its name, or, "
-                      "without a network, give --text a folder that transformers saved, or 'tiny'.") from error
+                      "without a network, give --text a folder of transformers, or 'tiny'.") from error
     if type(config) not in transformers.MODEL_FOR_MASKED_LM_MAPPING or config.is_encoder_decoder:
         raise ValueError(f"{name} is a {config.model_type} model: give a BERT-family encoder, which was "
                          "trained to fill in masked words, such as bert-base-uncased.")

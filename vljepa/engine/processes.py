@@ -142,9 +142,9 @@ def _check_launcher(precision):
                          f"out, or unset ACCELERATE_USE_{name.upper()}")
     asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     if asked not in ("no", precision) or asked not in ("no", "bf16", "fp16"):
-        ours = "knows fp32, bf16 and fp16" if precision == asked else f"says {precision.replace('no', 'fp32')}"
-        raise ValueError(f"the launcher asks for {asked} (ACCELERATE_MIXED_PRECISION), and --precision {ours}: "
-                         "ask for the same in both places")
+        own = "knows fp32, bf16, fp16" if precision == asked else f"says {precision.replace('no', 'fp32')}"
+        raise ValueError(f"the launcher asks for {asked} (ACCELERATE_MIXED_PRECISION), and --precision "
+                         f"{own}: ask for the same in both places")
 
 def _check_files(workers):
     "Let so many data-loading processes open the files that they need; ValueError where that is not allowed."
@@ -167,9 +167,9 @@ def _start(config, run, precision, trackers):
             cpu=config.device == "cpu", log_with=trackers or None, project_dir=run,
             dataloader_config=DataLoaderConfiguration(split_batches=True), kwargs_handlers=[patience])
     except Exception as error:
-        told = ("accelerate cannot do what the environment asks for" if os.environ.get("WORLD_SIZE", "1") == "1"
-                else "the processes of this run did not find each other")
-        raise OSError(f"{told} ({first_line(error)}): start them with torchrun or accelerate launch, or unset "
+        alone = os.environ.get("WORLD_SIZE", "1") == "1"
+        told = "accelerate cannot start" if alone else "the processes of this run did not find each other"
+        raise OSError(f"{told} ({first_line(error)}): start with torchrun or accelerate launch, or unset "
                       "WORLD_SIZE, RANK and LOCAL_RANK, and what begins with ACCELERATE_") from error
     if dist.is_initialized():  # from now on others wait longer, as while one fills a cache
         set_timeout = getattr(dist, "set_timeout", None) or dist.distributed_c10d._set_pg_timeout
