@@ -279,7 +279,7 @@ def wandb_without_key(folder, data):
     "No key, nobody to ask for one."
     needs(find_spec("wandb"), "wandb")
     return Run(folder, data, options="--track wandb", env=dict(WANDB_API_KEY=None, WANDB_MODE="online", HOME=str(folder), NETRC=str(folder/"no"))
-               ).says("--track wandb", "WANDB_MODE=offline")
+               ).says("--track wandb", "WANDB_MODE=offline", "key")
 
 def wandb_not_installed(folder, data):
     "A tracker that is not here."
