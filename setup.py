@@ -23,6 +23,7 @@ setup(
     license="Apache-2.0",
     classifiers=["Development Status :: 3 - Alpha", "Intended Audience :: Developers", "Intended Audience :: Education",
                  "Natural Language :: English"] + [f"Programming Language :: Python :: 3.{m}" for m in range(minor, 14)],
+    package_dir={"": "."},  # an editable install is then a path, which goes before a folder `vljepa` where the user stands
     packages=find_packages(include=[cfg["lib_path"], cfg["lib_path"] + ".*"]),
     package_data={cfg["lib_path"]: ["weights/**/*", "*.mplstyle"]},
     python_requires=f">={cfg['min_python']}",

@@ -7,6 +7,7 @@ __all__ = ['vljepa_data', 'vljepa_train']
 
 # %% ../../nbs/engine/E17_cli.ipynb #imports01
 import argparse, json, os, sys, time
+from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from fastcore.docments import docments
@@ -37,7 +38,7 @@ def make_parser():
     add("--preset", choices=PRESETS, help="setting that the options below change (default: tiny)")
     add("--run", type=Path, help="run folder (default: runs/PRESET-DATE-TIME)")
     add("--resume", action="store_true", help="continue the newest unfinished run in runs/ (or --run), or "
-        f"start one where there is none; may change {changes}")
+        f"say so and start one where there is none; may change {changes}")
     add("--changed-data", action="store_true",
         help="go on although pictures or captions have changed since the run began")
     for title, cls, presets in (("model", VLJEPAConfig, PRESETS), ("training", TrainConfig, TRAIN_PRESETS)):
@@ -56,8 +57,9 @@ def make_parser():
 def resolve_run(args, runs=Path("runs")):
     "The run folder and its two configurations: a new run, or one that goes on."
     given = {k: v for k, v in vars(args).items() if k not in ("preset", "run", "resume", "changed_data")}
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not args.run:
-        raise ValueError("several processes need to know one run folder: name it with --run")
+    if os.environ.get("WORLD_SIZE", "1") != "1" and not args.run:
+        raise ValueError("several processes need to know one run folder: name it with --run, or, where this "
+                         "is the only one, unset WORLD_SIZE")
     run, preset = args.run, args.preset or "tiny"
     if args.resume and not run:  # the newest that has not finished
         begun = [p for p in runs.glob("*/metrics.csv") if not (p.parent/"results.json").exists()]
@@ -65,6 +67,9 @@ def resolve_run(args, runs=Path("runs")):
     if not run or not (run/"config.json").exists():
         only = lambda config: replace(config, **{k: v for k, v in given.items() if hasattr(config, k)})
         new = run or new_folder(runs/f"{preset}-{time.strftime('%Y%m%d-%H%M%S')}")
+        if args.resume and os.environ.get("RANK", "0") == "0":
+            print(f"there is no run to go on with in {(run or runs).absolute()}: starting one in {new}, with "
+                  f"the settings of the preset {preset} and the options of this line")
         return new, only(PRESETS[preset]), only(TRAIN_PRESETS[preset])
     if not args.resume:
         raise ValueError(f"{run} already holds a run; add --resume to go on with it, or name another --run")
@@ -113,11 +118,17 @@ def vljepa_train(argv: list[str] | None = None):  # command line; None takes the
         print((run/"report.md").read_text(encoding="utf-8"))
         return
     check_writable(run)
-    with StopSignal(at_once=True):
-        trainer = Trainer(run, model_config, config, args.changed_data)
-        say = trainer.accelerator.print  # in one process
-        say(f"run folder: {run}")
-        say(f"{len(trainer.train.dataset):,} training and {len(trainer.val.dataset):,} held-out images; "
-            f"{count_trained(trainer.model):,} trained parameters; {trainer.accelerator.device}")
-        say(format_facts(trainer.told()))
-        say(f"\n{format_table(trainer.fit())}\n\nreport: {run/'report.md'}")
+    try:
+        with StopSignal(at_once=True): _train(run, model_config, config, args.changed_data)
+    finally:
+        with suppress(OSError): run.rmdir()  # where nothing has come of it, nothing is left
+
+def _train(run, model_config, config, changed_data):
+    "Train, and say what is trained on what."
+    trainer = Trainer(run, model_config, config, changed_data)
+    say = trainer.accelerator.print  # in one process
+    say(f"run folder: {run}")
+    say(f"{len(trainer.train.dataset):,} training and {len(trainer.val.dataset):,} held-out images; "
+        f"{count_trained(trainer.model):,} trained parameters; {trainer.accelerator.device}")
+    say(format_facts(trainer.told()))
+    say(f"\n{format_table(trainer.fit())}\n\nreport: {run/'report.md'}")

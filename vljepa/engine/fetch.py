@@ -13,7 +13,7 @@ from PIL import Image
 from pycocotools import mask as rle
 from tqdm import tqdm
 from ..shapes import SHAPES, ShapesWorld
-from .files import file_md5, safe_join
+from .files import file_md5, progress, safe_join
 from .pictures import picture_names
 from .coco import CocoCaptions
 
@@ -95,7 +95,7 @@ def fetch(url, path, md5=None):
             if reply.status != 206: start = 0  # this server always sends everything
             total = start + int(length) if (length := reply.headers["Content-Length"]) else None
             with open(part, "r+b" if part.exists() else "wb") as file, \
-                 tqdm(desc=path.name, total=total, initial=start, unit="B", unit_scale=True) as bar:
+                 progress(desc=path.name, total=total, initial=start, unit="B", unit_scale=True) as bar:
                 file.truncate(start)
                 file.seek(start)
                 while piece := reply.read(1 << 20): bar.update(file.write(piece))

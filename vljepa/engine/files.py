@@ -6,11 +6,12 @@
 __all__ = []
 
 # %% ../../nbs/engine/E01_files.ipynb #f002
-import contextlib, errno, functools, hashlib, itertools, json, os, re, reprlib, sys
+import contextlib, errno, functools, hashlib, io, itertools, json, os, re, reprlib, sys
 from pathlib import Path, PureWindowsPath
 import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
+from tqdm import tqdm
 
 # %% ../../nbs/engine/E01_files.ipynb #f006
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -34,7 +35,9 @@ def safe_join(folder, name):
 
 def cache_folder():
     "Where to keep what can be made again: `$VLJEPA_CACHE`, or `~/.cache/vljepa`."
-    return Path(os.environ.get("VLJEPA_CACHE", Path.home() / ".cache" / "vljepa"))
+    if own := os.environ.get("VLJEPA_CACHE"): return Path(own)
+    try: return Path.home() / ".cache" / "vljepa"
+    except RuntimeError: return Path(os.devnull) / "vljepa"  # a user without a home can keep nothing
 
 def file_md5(path):
     "The checksum of a file, read in pieces."
@@ -87,22 +90,91 @@ def write_json(path, content):
     "Write a JSON file whole or not at all."
     write_whole(path, lambda partial: partial.write_text(json.dumps(content, indent=2), encoding="utf-8"))
 
+@contextlib.contextmanager
+def hub_or_cache(needed=True):
+    "Inside `with`, where the hub does not answer, what was fetched before serves at once, not after tries."
+    from huggingface_hub import constants, get_session
+    was = constants.HF_HUB_OFFLINE
+    if needed and not was:
+        try: get_session().head(constants.ENDPOINT, timeout=10)
+        except Exception as error:  # of whichever client
+            tqdm.write(f"{constants.ENDPOINT} does not answer ({first_line(error)}): only what was fetched "
+                       "before can be loaded")
+            constants.HF_HUB_OFFLINE = True
+    try: yield
+    finally: constants.HF_HUB_OFFLINE = was
+
+class _Lasting:
+    "A stream that falls silent when it can be written no longer: a closed terminal, `| head`, a full log."
+    def __init__(self, stream): self.stream = stream
+    def __getattr__(self, name): return getattr(self.stream, name)
+    def write(self, text):
+        try: return self.stream.write(text)
+        except OSError: self._silence()
+    def flush(self):
+        try: self.stream.flush()
+        except OSError: self._silence()
+    def _silence(self):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.stream.fileno())
+        os.close(nowhere)
+
+def steady_console():
+    "From now on nothing that a console cannot show, or is not there to show, ends a command."
+    for descriptor in range(3):  # else the next file that is opened takes the number of a closed stream
+        try: os.fstat(descriptor)
+        except OSError: os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None: setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+        if isinstance(stream, io.TextIOWrapper):  # in a notebook or a test it is not
+            stream.reconfigure(errors="backslashreplace")
+            setattr(sys, name, _Lasting(stream))
+
+class _Lines(tqdm):
+    "A bar in lines: one that is painted over and over is no use in a file."
+    @staticmethod
+    def status_printer(file): return lambda text: print(text, file=file, flush=True) if text.strip() else None
+    def clear(self, *args, **options): pass
+
+def progress(items=None, **options):
+    "A bar of tqdm; in a log file a line a minute."
+    if not isinstance(sys.stderr, io.TextIOWrapper | _Lasting) or sys.stderr.isatty():
+        return tqdm(items, **options)
+    return _Lines(items, mininterval=60, maxinterval=60, **options)
+
 _MENDABLE = (ValueError, OSError, FloatingPointError, MemoryError, torch.OutOfMemoryError, KeyboardInterrupt)
+_FEW_FILES = "too many open files: raise the limit with `ulimit -n 4096`, or give fewer --workers"
+
+def _explain(error):
+    "One line about an error: how to mend it, or a wish for a report of our own bug."
+    kind, number = type(error).__name__, getattr(error, "errno", None)
+    known = dict(KeyboardInterrupt="interrupted", MemoryError="not enough memory")
+    words = one_line(str(error)) or known.get(kind, kind)
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return f"{error.strerror or 'the disk is full'}: make room, and call it again"
+    if number in (errno.EMFILE, errno.ENFILE): return _FEW_FILES
+    if isinstance(error, OSError) and str(cache_folder()) in words:
+        return f"the cache cannot be used ({words}): set VLJEPA_CACHE to a folder that you may write to"
+    if sys.flags.optimize > 1 and "docstring" in words:
+        return f"{words[:300]}: transformers reads docstrings, so leave out python -OO and PYTHONOPTIMIZE=2"
+    if isinstance(error, UnicodeEncodeError):
+        return f"{words}: set PYTHONUTF8=1, as this system's encoding knows few letters"
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "vljepa").startswith("vljepa"):
+        return f"the package {error.name} is not installed ({words}): pip install it"
+    if isinstance(error, Warning):
+        return f"a warning was made an error ({kind}: {words[:300]}): unset PYTHONWARNINGS, or python -W"
+    if isinstance(error, _MENDABLE): return words
+    return (f"unexpected {kind} ({words[:300]}): set VLJEPA_TRACEBACK=1 to see where, and please report it, "
+            "as this is a bug")
 
 def friendly_errors(command):
-    "Errors end a command with a line and exit code 1: how to mend it, or a wish for a report of our own bug."
+    "Errors end a command with a line and exit code 1; the console ends nothing."
     @functools.wraps(command)
     def run(*args, **kwargs):
+        steady_console()
         try: return command(*args, **kwargs)
         except (Exception, KeyboardInterrupt) as error:
             if os.environ.get("VLJEPA_TRACEBACK"): raise
-            kind = type(error).__name__
-            known = dict(KeyboardInterrupt="interrupted", MemoryError="not enough memory")
-            words = one_line(str(error)) or known.get(kind, kind)
-            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-                words = f"{error.strerror or 'the disk is full'}: make room, and call it again"
-            elif not isinstance(error, _MENDABLE):
-                words = (f"unexpected {kind} ({words[:300]}): set VLJEPA_TRACEBACK=1 to see where, and "
-                         "please report it, as this is a bug")
-            sys.exit(f"{command.__name__}: {words}")
+            sys.exit(f"{command.__name__}: {_explain(error)}")
     return run

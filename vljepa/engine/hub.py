@@ -16,6 +16,7 @@ from torch import nn
 from ..encoders import (
     TextEncoder, VisionEncoder, build_bert, build_vit, find_bert, find_folder, is_frozen)
 from ..model import GIVEN, PRESETS, VLJEPA, VLJEPAConfig
+from .files import hub_or_cache
 
 # %% ../../nbs/engine/E06_hub.ipynb #c006
 def _reason(error):
@@ -39,7 +40,8 @@ def _create_vit(name):
     try: vit = build_vit(name)
     except Exception as error:  # whatever a hub client, a JSON file or timm may raise
         raise OSError(f"The vision encoder {name} cannot be built ({_reason(error)}): check its name, or, "
-                      "without a network, give a folder or a timm name with weights=FILE.") from error
+                      "without a network, give a folder, or a timm name with --vision-weights FILE "
+                      "(weights=FILE in Python).") from error
     if not isinstance(vit, VisionTransformer):
         raise ValueError(f"{name} is a {type(vit).__name__}: give a plain timm VisionTransformer, which adds "
                          "positions to its patches before the first block, such as vit_base_patch16_224.")
@@ -95,7 +97,8 @@ def load_vision(
         try: vit = timm.create_model(str(name), pretrained=True, num_classes=0, img_size=size)
         except Exception as e:
             raise OSError(f"The weights of {name} cannot be fetched ({_reason(e)}): without a network, give "
-                          "weights=FILE or a local folder, or pretrained=False for random weights.") from e
+                          "a file (--vision-weights FILE; weights=FILE in Python) or a local folder, or "
+                          "take random weights (--no-pretrained; pretrained=False).") from e
     return VisionEncoder(vit, str(name))
 
 # %% ../../nbs/engine/E06_hub.ipynb #c021
@@ -105,14 +108,14 @@ def load_text(name: str | Path, pretrained: bool = True) -> TextEncoder: # on th
     try: where, config, tokenizer = find_bert(name)
     except Exception as error:
         raise OSError(f"The text encoder {name} cannot be found ({_reason(error)}): check its name, or, "
-                      "without a network, give a folder that transformers saved, or 'tiny'.") from error
+                      "without a network, give --text a folder of transformers, or 'tiny'.") from error
     if type(config) not in transformers.MODEL_FOR_MASKED_LM_MAPPING or config.is_encoder_decoder:
         raise ValueError(f"{name} is a {config.model_type} model: give a BERT-family encoder, which was "
                          "trained to fill in masked words, such as bert-base-uncased.")
     try: bert, missing = build_bert(where, config, pretrained)
     except Exception as error:
         raise OSError(f"The weights of {name} cannot be loaded ({_reason(error)}): check the folder or the "
-                      "network, or use pretrained=False for random weights.") from error
+                      "network, or take random weights (--no-pretrained; pretrained=False).") from error
     if missing:
         raise ValueError(f"The weights of {name} do not fit its config.json: {len(missing)} tensors are "
                          f"missing (first: {', '.join(missing[:3])}), so check where the folder comes from.")
@@ -121,12 +124,16 @@ def load_text(name: str | Path, pretrained: bool = True) -> TextEncoder: # on th
 def load_model(config: VLJEPAConfig | None = None) -> VLJEPA: # on the CPU; the `tiny` preset by default
     "`VLJEPA.from_config` for a `config`, to the bit; refuses what does not fit, and reads files of weights."
     c, vision, text = config or PRESETS["tiny"], None, None
-    if not c.vision.startswith(GIVEN):
-        vision = load_vision(c.vision, c.pretrained, c.vision_weights or None, c.image_size or None)
-        if c.target_layers > len(vision.vit.blocks):
-            raise ValueError(f"{c.vision} has {len(vision.vit.blocks)} blocks: average over 1 to as many, "
-                             f"not over {c.target_layers}.")
-    if c.text and not c.text.startswith(GIVEN): text = load_text(c.text, c.pretrained)
+    own_vision, own_text = not c.vision.startswith(GIVEN), c.text and not c.text.startswith(GIVEN)
+    remote = own_vision and not find_folder(c.vision, "vit") and c.pretrained and not c.vision_weights
+    remote = remote or c.vision.startswith("hf-hub:") or own_text and not find_folder(c.text, "bert")
+    with hub_or_cache(remote):
+        if own_vision:
+            vision = load_vision(c.vision, c.pretrained, c.vision_weights or None, c.image_size or None)
+        if own_text: text = load_text(c.text, c.pretrained)
+    if own_vision and c.target_layers > len(vision.vit.blocks):
+        raise ValueError(f"{c.vision} has {len(vision.vit.blocks)} blocks: average over 1 to as many, "
+                         f"not over {c.target_layers}.")
     return VLJEPA.from_config(c, vision, text)
 
 # %% ../../nbs/engine/E06_hub.ipynb #c028

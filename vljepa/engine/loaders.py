@@ -10,7 +10,7 @@ import multiprocessing, os, signal, threading
 from pathlib import Path
 from types import SimpleNamespace
 import torch
-from torch.utils.data import DataLoader, Sampler, Subset
+from torch.utils.data import DataLoader, Sampler, Subset, get_worker_info
 from ..data import collate, hash_uniform, seeded
 from ..masking import MASKS, MaskBank
 from ..measure import latent_means, shown_captions
@@ -28,7 +28,12 @@ class EpochSampler(Sampler):
 
 class Collate(SimpleNamespace):
     "`collate` with its tokenizer (None without text) and longest caption, as worker processes can carry it."
-    def __call__(self, samples): return collate(samples, self.tokenizer, self.max_length)
+    def __call__(self, samples):
+        batch = collate(samples, self.tokenizer, self.max_length)
+        if get_worker_info():  # share here, where a lack of room is an error; later it would be a hang
+            for part in vars(batch).values():
+                if isinstance(part, torch.Tensor): part.share_memory_()
+        return batch
 
 def find_data(config):
     "The data folder, checked before anything expensive happens; ShapesWorld is written where none is named."

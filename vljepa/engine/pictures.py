@@ -118,7 +118,7 @@ def picture_names(paths, verify=False):
             had = known.get(key := os.path.relpath(path, folder), [])
             if verify or had[:3] != own: new[key] = had = [*own, file_md5(path)]
             names.append(had[3])
-        except OSError: names.append(f"no file {Path(path).name}")
+        except (OSError, UnicodeEncodeError): names.append(f"no file {Path(path).name}")
     if new:
         with contextlib.suppress(OSError):  # a memory that cannot be kept costs time, and nothing else
             memory.parent.mkdir(parents=True, exist_ok=True)

@@ -6,12 +6,14 @@
 __all__ = []
 
 # %% ../../nbs/engine/E12_processes.ipynb #imports01
-import signal, threading
+import os, signal, threading
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from importlib.util import find_spec
 from typing import NamedTuple
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator, DataLoaderConfiguration, InitProcessGroupKwargs, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import convert_outputs_to_fp32, gather_object
@@ -19,6 +21,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from ..encoders import is_frozen
 from ..measure import compare, meters
+from .files import first_line
 from .hub import half_weights
 from .features import StoredVision
 
@@ -29,7 +32,7 @@ class StopSignal:
     def __enter__(self):
         self.asked, self.before = 0, {}
         if threading.current_thread() is threading.main_thread():
-            more = [getattr(signal, f"SIG{name}", signal.SIGTERM) for name in ("HUP", "USR1")]
+            more = [getattr(signal, f"SIG{name}", signal.SIGTERM) for name in ("HUP", "USR1", "USR2", "XCPU")]
             more = [s for s in more if signal.getsignal(s) is not signal.SIG_IGN]  # as under nohup
             self.before = {s: signal.signal(s, self._ask) for s in {signal.SIGINT, signal.SIGTERM, *more}}
         return self
@@ -99,16 +102,26 @@ def vanished(tried, rows, step, root):
                              f"step {step}: bring {root} back, and add --resume")
 
 def explained(error, step):
-    "An error; for a data-loading process that was killed, one that says so in a sentence."
-    if "DataLoader worker" not in str(error) or type(error) is not RuntimeError: return error
-    return OSError("a data-loading process was killed, perhaps for lack of memory, and the run is saved at "
-                   f"step {step}: free some memory, or give fewer --workers, and add --resume")
+    "An error; for what a data-loading process may lack, one that says so in a sentence."
+    known = {"shared memory": "lack shared memory|start Docker with --shm-size=1g or --ipc=host",
+             "ancdata": "may not open so many files|raise the limit with `ulimit -n 4096`",
+             "Too many open files": "may not open so many files|raise the limit with `ulimit -n 4096`",
+             "DataLoader worker": "were killed, perhaps for lack of memory|free some memory"}
+    found = next((words for sign, words in known.items() if sign in str(error)), None)
+    if not found or not isinstance(error, RuntimeError | OSError): return error
+    lack, remedy = found.split("|")
+    return OSError(f"the data-loading processes {lack}, and the run is saved at step {step}: {remedy}, or "
+                   "give fewer --workers, and add --resume")
 
 # %% ../../nbs/engine/E12_processes.ipynb #ndb3c42b
+PATIENCE = 300  # seconds in which the processes of a run must find each other
+
 def pick_precision(config, accelerator=None):
-    "As accelerate calls it: as asked, else a given one's; fp32 on a CPU, bf16 or else fp16 on a GPU."
+    "As accelerate calls it: as asked, by a launcher too, else a given one's; fp32 on a CPU, a half on a GPU."
+    asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")  # "no" also where nobody asked
     if config.precision != "auto": return dict(fp32="no").get(config.precision, config.precision)
     if accelerator: return accelerator.mixed_precision
+    if asked != "no": return asked
     if config.device == "cpu" or not torch.cuda.is_available(): return "no"
     return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
 
@@ -121,24 +134,76 @@ def _state_conflict(config, precision):
     if used in (precision, precision.replace("bf16", "no")): return ""  # the trainer casts to bf16 itself
     return f"computes in {dict(no='fp32').get(used, used)}"
 
+def _check_launcher(precision):
+    "ValueError where a launcher's variables ask for what is not done here."
+    for name in ("DeepSpeed", "Megatron_LM"):
+        if os.environ.get(f"ACCELERATE_USE_{name.upper()}", "").lower() not in ("1", "true"): continue
+        raise ValueError(f"the launcher asks for {name}, and this library trains with DDP or FSDP: leave it "
+                         f"out, or unset ACCELERATE_USE_{name.upper()}")
+    asked = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if asked not in ("no", precision) or asked not in ("no", "bf16", "fp16"):
+        own = "knows fp32, bf16, fp16" if precision == asked else f"says {precision.replace('no', 'fp32')}"
+        raise ValueError(f"the launcher asks for {asked} (ACCELERATE_MIXED_PRECISION), and --precision "
+                         f"{own}: ask for the same in both places")
+
+def _check_files(workers):
+    "Let so many data-loading processes open the files that they need; ValueError where that is not allowed."
+    with suppress(ImportError):  # as on Windows, which has no such limit
+        import resource
+        (soft, hard), need = resource.getrlimit(resource.RLIMIT_NOFILE), 128 + 64 * workers
+        unlimited = resource.RLIM_INFINITY
+        if not workers or soft >= need or soft == unlimited: return
+        if hard < need and hard != unlimited:
+            raise ValueError(f"only {hard} files may be open, and {workers} data-loading processes need up "
+                             f"to {need}: raise the limit with `ulimit -n {need}`, or give fewer --workers")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (need, hard))
+
+def _start(config, run, precision, trackers):
+    "A new `Accelerator`; an error of one sentence where other processes do not come."
+    patience = InitProcessGroupKwargs(timeout=timedelta(seconds=PATIENCE))
+    try:
+        acc = Accelerator(
+            mixed_precision=None if AcceleratorState._shared_state else precision.replace("bf16", "no"),
+            cpu=config.device == "cpu", log_with=trackers or None, project_dir=run,
+            dataloader_config=DataLoaderConfiguration(split_batches=True), kwargs_handlers=[patience])
+    except Exception as error:
+        alone = os.environ.get("WORLD_SIZE", "1") == "1"
+        told = "accelerate cannot start" if alone else "the processes of this run did not find each other"
+        raise OSError(f"{told} ({first_line(error)}): start with torchrun or accelerate launch, or unset "
+                      "WORLD_SIZE, RANK and LOCAL_RANK, and what begins with ACCELERATE_") from error
+    if dist.is_initialized():  # from now on others wait longer, as while one fills a cache
+        set_timeout = getattr(dist, "set_timeout", None) or dist.distributed_c10d._set_pg_timeout
+        set_timeout(timedelta(hours=6))
+    return acc
+
+def start_trackers(accelerator, settings):
+    "Open what --track names; an error of one sentence where that cannot be."
+    try: accelerator.init_trackers("vljepa", settings)
+    except Exception as error:  # each has errors of its own
+        raise OSError(f"--track {settings['track']} cannot start ({first_line(error)}): wandb wants `wandb "
+                      "login`, or WANDB_MODE=offline; or leave --track out") from error
+
 def make_accelerator(config, run, accelerator=None):
     "An `Accelerator` for a run, or a user's own; ValueError where it cannot do what the settings ask for."
     trackers = [t for t in config.track.split(",") if t]
     for name in trackers:
-        if find_spec(name): continue
+        with suppress(ValueError):  # as where somebody has blocked it
+            if find_spec(name): continue
         raise ValueError(f"--track {name} needs a package that is not here: pip install {name}")
     precision = pick_precision(config, accelerator)
     if precision == "fp16" and (config.device == "cpu" or not torch.cuda.is_available()):
         raise ValueError("--precision fp16 needs a GPU: use bf16 or fp32 on a CPU")
+    _check_files(config.workers)
+    if not accelerator: _check_launcher(precision)
     if conflict := _state_conflict(config, precision):
         asked = dict(no="fp32").get(precision, precision)
         raise ValueError(f"accelerate {conflict} in this process, and the run asks for {asked} on device "
                          f"{config.device}: ask for the same, or use a new process")
-    patience = InitProcessGroupKwargs(timeout=timedelta(hours=6))  # others wait while one fills a cache
-    acc = accelerator or Accelerator(
-        mixed_precision=None if AcceleratorState._shared_state else precision.replace("bf16", "no"),
-        cpu=config.device == "cpu", log_with=trackers or None, project_dir=run,
-        dataloader_config=DataLoaderConfiguration(split_batches=True), kwargs_handlers=[patience])
+    acc = accelerator or _start(config, run, precision, trackers)
+    if acc.gradient_accumulation_steps not in (1, config.accumulate):
+        raise ValueError(f"accelerate was asked, perhaps by its launcher, for "
+                         f"{acc.gradient_accumulation_steps} gradient accumulation steps, and the run for "
+                         f"{config.accumulate}: give the same to --accumulate, or leave it out there")
     if acc.num_processes > 1 and not acc.split_batches:
         raise ValueError("batch_size counts the images of all processes: give an Accelerator with "
                          "dataloader_config=DataLoaderConfiguration(split_batches=True)")

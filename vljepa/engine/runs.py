@@ -9,6 +9,7 @@ __all__ = ['TRAIN_PRESETS', 'TrainConfig', 'read_config', 'read_metrics', 'prove
 import csv, itertools, json, math, os, platform, shutil, subprocess
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 import torch
 import vljepa
@@ -183,12 +184,26 @@ def read_metrics(path: Path) -> list[dict[str, str]]:  # one dictionary per row
         return list(csv.DictReader(line for line in f if line.endswith("\n")))
 
 # %% ../../nbs/engine/E09_runs.ipynb #c063
+def _git_commit(package):
+    "What git calls the commit of a package's own checkout; nothing where it is a guest in another's folder."
+    environment = {n: v for n, v in os.environ.items() if not n.startswith("GIT_")}  # as a hook sets them
+    def git(*words):
+        command = ["git", "-c", "safe.directory=*", "-C", str(package), *words]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        return done.stdout.strip() if done.returncode == 0 else ""
+    if not shutil.which("git") or not git("ls-files", "--error-unmatch", "__init__.py"): return ""
+    return git("describe", "--always", "--dirty")
+
+def _installed_commit():
+    "The commit that pip fetched, where it was asked for a repository."
+    with suppress(PackageNotFoundError, ValueError, TypeError, KeyError):
+        return json.loads(distribution("vljepa-book").read_text("direct_url.json"))["vcs_info"]["commit_id"]
+
 def provenance() -> dict[str, str]: # Names and values
     "Versions, commit and hardware: what produced a result."
     import timm, transformers
-    git = ["git", "-C", str(Path(vljepa.__file__).parent), "describe", "--always", "--dirty"]
-    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip() if shutil.which("git") else ""
-    return dict(vljepa=vljepa.__version__, commit=commit or "not a git checkout",
+    commit = _git_commit(Path(vljepa.__file__).parent) or _installed_commit() or "not a git checkout"
+    return dict(vljepa=vljepa.__version__, commit=commit,
                 python=platform.python_version(), torch=torch.__version__, timm=timm.__version__,
                 transformers=transformers.__version__,
                 machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",

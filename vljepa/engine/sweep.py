@@ -15,11 +15,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from tqdm import tqdm
 from ..model import VLJEPAConfig
 from ..measure import BASELINES, METERS, skill
 from ..ablations import Study, finding, format_study, plot_curves, plot_intervals, read_table
-from .files import cache_folder, friendly_errors, write_json, write_whole
+from .files import cache_folder, friendly_errors, progress, write_json, write_whole
 from .fetch import make_shapes_coco
 from .runs import TrainConfig, read_config, read_metrics
 from .loaders import find_data, follow_parent
@@ -80,7 +79,7 @@ def _start_worker(threads, order):
 def _run_jobs(jobs, workers=1):
     "Bring every run to its end, several at a time; with one worker in this process."
     if workers == 1:
-        for job in tqdm(jobs, desc="runs"): _run_job(job)
+        for job in progress(jobs, desc="runs"): _run_job(job)
         return
     spawn = multiprocessing.get_context("spawn")
     quiet = {"TQDM_DISABLE": "1", "MPLBACKEND": "Agg", "TOKENIZERS_PARALLELISM": "false"}
@@ -89,7 +88,7 @@ def _run_jobs(jobs, workers=1):
         pool = ProcessPoolExecutor(workers, spawn, _start_worker, start)
         try:
             waiting = [pool.submit(_run_job, job) for job in jobs]
-            for done in tqdm(as_completed(waiting), desc="runs", total=len(jobs)): done.result()
+            for done in progress(as_completed(waiting), desc="runs", total=len(jobs)): done.result()
         finally: pool.shutdown(cancel_futures=True)
 
 def _write_table(path, rows, columns=None):

@@ -25,7 +25,7 @@ from ..losses import LOSSES
 from ..model import PRESETS, VLJEPA, VLJEPAConfig
 from ..measure import BASELINES, collapse_alarms, looks, summarize
 from ..learn import Callback, Learner, count_trained, param_groups, schedule
-from .files import cache_folder, sync
+from .files import cache_folder, progress, sync
 from .hub import load_model
 from .features import Views, by_position, positions, store_features
 from .runs import (
@@ -35,7 +35,7 @@ from .loaders import (
 from .checkpoints import encoder_marks, load_checkpoint, save_checkpoint
 from .processes import (
     Seen, StopSignal, explained, make_accelerator, mean_loss, pick_precision, save_memory, shared_out,
-    together, told_to_all, vanished)
+    start_trackers, together, told_to_all, vanished)
 from .viz import plot_examples, write_report
 from .callbacks import SkipBroken
 
@@ -128,7 +128,8 @@ def train_step(self:Trainer, batches: list[Batch]) -> dict:  # its row; no "loss
     images = sizes[:, readable].sum().item()
     for i in readable:
         batch, mask = batches[i], self._draw_mask(batches[i], i).to(acc.device)
-        weight = len(batch) * len(sizes) / images  # images count the same; processes average gradients
+        weight = len(batch) * len(sizes) / images  # images count the same; processes average gradients,
+        weight *= acc.gradient_accumulation_steps  # and `backward` divides by what a launcher has asked for
         with acc.no_sync(self.wrapped) if i != readable[-1] else nullcontext():
             with self._autocast(): outputs = self.wrapped(batch, mask)
             loss = self.loss(*(latents.float() for latents in outputs)) * weight
@@ -150,7 +151,7 @@ def fit(self:Trainer) -> dict[str, dict[str, float]]: # The final evaluation, fr
     "Train to the last step, evaluate, and write results.json, curve.png, examples.png and report.md."
     try:
         self._open()
-        self.accelerator.init_trackers("vljepa", asdict(self.model.config) | asdict(self.config))
+        start_trackers(self.accelerator, asdict(self.model.config) | asdict(self.config))
         for callback in self.callbacks: callback.before(self)
         try: self._learn()
         finally:
@@ -202,8 +203,8 @@ def _learn(self:Trainer):
     c, seen, row, fault = self.config, [], {}, None
     batches, start = self.endless(), time.time() - self.seconds
     if self.step == 0: self._log(step=0, **self._quick_look())
-    bar = tqdm(total=self.steps, initial=self.step, unit="step", desc="training",
-               disable=not self.accelerator.is_main_process)
+    bar = progress(total=self.steps, initial=self.step, unit="step", desc="training",
+                   disable=not self.accelerator.is_main_process)
     learned = self.step, set(self.skipped.broken)  # after the last step that saw an image
     with StopSignal() as stop, bar:
         while self.step < self.steps and not fault:
@@ -228,7 +229,7 @@ def _learn(self:Trainer):
                     except Exception as error: fault = explained(error, self.step)
                 if seen or not fault:
                     together(partial(self._log, **row))
-                    bar.set_postfix(loss=f"{row['loss']:.3f}")
+                    bar.set_postfix(loss=f"{row['loss']:.3f}", refresh=False)
                     seen = []
                 if due(c.save_every) or fault: self.save()
             if not fault:
