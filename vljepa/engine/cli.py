@@ -16,10 +16,12 @@ from ..measure import format_table
 from ..learn import count_trained
 from .files import friendly_errors
 from .coco import CocoCaptions
-from .fetch import check_folder, download_coco, make_shapes_coco
+from .fetch import download_coco, make_shapes_coco
+from .sources import find_parts
 from .runs import MAY_CHANGE, TRAIN_PRESETS, TrainConfig, check_writable, new_folder, read_config
 from .processes import StopSignal
 from .viz import format_facts
+from .check import check_folder
 from .trainer import Trainer
 
 # %% ../../nbs/engine/E17_cli.ipynb #c088
@@ -77,12 +79,19 @@ def resolve_run(args, runs=Path("runs")):
     return run, model, replace(training, **{k: v for k, v in given.items() if k in MAY_CHANGE})
 
 # %% ../../nbs/engine/E17_cli.ipynb #d085
+def _examples_file(root, split, out):
+    "Where to draw examples: where it was asked for; else here, but not within a data folder."
+    if out: return Path(out) if not Path(out).is_dir() else Path(out)/f"{Path(root).name}-{split or 'all'}.png"
+    folder = Path(root).expanduser().resolve()
+    if Path.cwd().is_relative_to(folder if folder.is_dir() else folder.parent): return None
+    return Path(f"{Path(root).resolve().name}-{split or 'all'}.png")
+
 @call_parse
 @friendly_errors
 def vljepa_data(
-    what: str,  # shapes (drawn here, no network), coco (downloaded) or check (reads every picture of a split)
+    what: str,  # shapes (drawn here, no network), coco (downloaded) or check (says what lies in a folder)
     root: str,  # folder to write, or to check
-    split: str = "val2017",  # coco: val2017 (1 GB to download) or train2017 (20 GB); check: any
+    split: str = "",  # coco: val2017 (the default, 1 GB to download) or train2017 (20 GB); check: one, else all
     train: int = 4000,  # shapes: number of training images
     val: int = 1000,  # shapes: number of validation images
     size: int = 64,  # shapes: height and width in pixels
@@ -90,13 +99,17 @@ def vljepa_data(
     occlusion: bool = False,  # shapes: objects may overlap
     background: str = "plain",  # shapes: plain, shaded or textured
     seed: int = 0,  # shapes: another seed draws other images
+    text: str = "",  # check: text encoder whose unknown words to count, by name or folder (default: tiny)
+    out: str = "",  # check: picture of ten examples (default: FOLDER-SPLIT.png, beside no data of yours)
 ):
-    "Write a folder of images and captions in COCO format."
+    "Write a folder of images and captions in COCO format, or check one of any layout."
     if what == "shapes":
         make_shapes_coco(root, train, val, sys.stderr.isatty(), image_size=size, max_objects=objects,
                          occlusion=occlusion, background=background, seed=seed)
-    elif what == "coco": download_coco(root, split)
-    elif what == "check": print(*check_folder(root, split), sep="\n")
+    elif what == "coco": download_coco(root, split := split or "val2017")
+    elif what == "check":
+        for name in [split] if split else sorted(find_parts(root)[1]):
+            print(*check_folder(root, name, text, _examples_file(root, name, out)), sep="\n")
     else: raise ValueError(f"{what!r} is no data set: use shapes, coco or check")
     for name in dict(shapes=("train", "val"), coco=(split,), check=())[what]:
         data = CocoCaptions(root, name)

@@ -47,12 +47,12 @@ def examine_run(opened, nouns=None, images=0):
 
 def _image_paths(loader):
     "The files of its images, in order."
-    return [Path(loader.dataset.dataset.paths[i]) for i in loader.dataset.indices]
+    return [loader.dataset.dataset.paths[i] for i in loader.dataset.indices]
 
 def _trained_on(opened):
     "The files that the run was trained on, and that its probes are about to be."
     own = read_config(opened.run)[1]
-    if own.data and not Path(own.data).expanduser().is_dir(): own = replace(own, data=opened.config.data)
+    if own.data and not Path(own.data).expanduser().exists(): own = replace(own, data=opened.config.data)
     return [*_image_paths(make_loaders(own, opened.model, find_data(own))[0]), *_image_paths(opened.train)]
 
 def refuse_overlap(train_paths, test_paths):
