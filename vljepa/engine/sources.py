@@ -163,6 +163,8 @@ def open_source(
     rows = parts[name]()
     data = CaptionedPictures(*rows[:3], name, layout, **options)
     if keys := (labels,) if isinstance(labels, str) else tuple(labels or ()):
-        if rows.columns is None: data.labels, data.classes = multi_hot(Path(root) / "annotations", name, data.ids, keys)
+        objects = Path(root).expanduser() / "annotations" if isinstance(root, str | Path) else Path()
+        if rows.columns is None or (objects / f"instances_{name or split}.json").is_file():
+            data.labels, data.classes = multi_hot(objects, name or split, data.ids, keys)
         else: data.labels, data.classes = _column_labels(parts, rows.columns, keys)
     return data
