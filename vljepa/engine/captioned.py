@@ -74,7 +74,7 @@ def _difference(name, path):
     "In what a name differs from the path of its file."
     if "\\" in name: return "its backslashes are Windows'"
     path = Path(path).as_posix()
-    if not _alike(path).endswith(f"/{_alike(name)}"): return "it begins with another folder"
+    if path.endswith(f"/{name}") or not _alike(path).endswith(f"/{_alike(name)}"): return "it begins with another folder"
     if path.casefold().endswith(f"/{name.casefold()}"): return "upper and lower case differ"
     return "its accents are written otherwise"
 

@@ -79,7 +79,7 @@ def _check_readable(data):
     some = range(0, len(data), max(len(data) // 24, 1))
     problems = itertools.takewhile(bool, map(data.problem, some))  # up to one that can be read
     if len(problems := [*problems]) == len(some):
-        raise ValueError(f"none of the first {len(some)} images can be read; check the data folder: "
+        raise ValueError(f"none of {len(some)} images can be read; check the data folder: "
                          f"{problems[0]}")
 
 def make_loaders(config, model, root, labels=None):
