@@ -47,7 +47,7 @@ def plain_id(value):
     return int(value) if digits else value
 
 def image_ids(given, names):
-    "Ids of pictures: those that are given, else the numbers that their names are, else the names; all different."
+    "Different ids: those that are given, else the numbers that the files' names are, else the names."
     for values in (given, [Path(name).stem for name in names]):
         ids = [*map(plain_id, values)]
         if any(not isinstance(i, str | int) or isinstance(i, bool) for i in ids): continue
@@ -67,20 +67,22 @@ def _files_below(folder):
     found = {}
     for top, _, names in os.walk(folder):
         for name in names:
-            found.setdefault(_alike(os.path.relpath(os.path.join(top, name), folder)), []).append(os.path.join(top, name))
+            path = os.path.join(top, name)
+            found.setdefault(_alike(os.path.relpath(path, folder)), []).append(path)
     return {key: paths[0] for key, paths in found.items() if len(paths) == 1}
 
 def _difference(name, path):
     "In what a name differs from the path of its file."
     if "\\" in name: return "its backslashes are Windows'"
     path = Path(path).as_posix()
-    if path.endswith(f"/{name}") or not _alike(path).endswith(f"/{_alike(name)}"): return "it begins with another folder"
+    if path.endswith(f"/{name}") or not _alike(path).endswith(f"/{_alike(name)}"):
+        return "it begins with another folder"
     if path.casefold().endswith(f"/{name.casefold()}"): return "upper and lower case differ"
     return "its accents are written otherwise"
 
 def _cause(name, lies):
     "Why a file may not be there, given what lies there, and what to do."
-    if re.match(r"\w+://", name): return "these are addresses: fetch the pictures, and write down their file names"
+    if re.match(r"\w+://", name): return "these are addresses: fetch the pictures, and give their file names"
     ends = {Path(other).suffix for other in lies if Path(other).stem == PureWindowsPath(name).name}
     if ends: return f"the names lack their ending {min(ends)}: add it"
     return "mend the names, or put the pictures there" if lies else "put the pictures there"
@@ -103,13 +105,15 @@ def locate(bases, names, where):
             break
     if moved:
         k = moved[0]
-        warnings.warn(f"{len(moved)} of {len(names)} pictures in {where} are not where their names say and are read "
-                      f"from elsewhere: {names[k]!r} is {paths[k]}, as {_difference(names[k], paths[k])}")
+        why = _difference(names[k], paths[k])
+        warnings.warn(f"{len(moved)} of {len(names)} pictures in {where} are not where their names say and "
+                      f"are read from elsewhere: {names[k]!r} is {paths[k]}, as {why}")
     if len(missing) == len(names) and not moved:
         lies = sorted(os.listdir(base)) if os.path.isdir(base) else []
         shown = ", ".join(map(one_line, lies[:3])) or "nothing"
-        raise FileNotFoundError(f"none of the {len(names)} pictures in {where} is there: {one_line(names[0])!r} would be "
-                                f"{one_line(str(paths[0]))}, and {base} holds {shown}: {_cause(names[0], lies)}")
+        raise FileNotFoundError(
+            f"none of the {len(names)} pictures in {where} is there: {one_line(names[0])!r} would be "
+            f"{one_line(str(paths[0]))}, and {base} holds {shown}: {_cause(names[0], lies)}")
     return paths
 
 # %% ../../nbs/engine/E03_captioned.ipynb #s311

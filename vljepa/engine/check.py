@@ -35,8 +35,9 @@ def _same_pictures(names, paths):
     twice = [paths for paths in rows.values() if len(paths) > 1]
     if not twice: return []
     more = sum(map(len, twice)) - len(twice)
-    return [f"{more:,} rows show the picture of another row, such as {one_line(str(twice[0][1]))} and {one_line(str(twice[0][0]))}: "
-            "they are never separated by a split"]
+    first, second = (one_line(str(path)) for path in twice[0][:2])
+    return [f"{more:,} rows show the picture of another row, such as {second} and {first}: no split separates "
+            "them"]
 
 def plot_captioned(data, n=10):
     "The first `n` pictures that can be read, in the order of their content, with their captions."
@@ -64,13 +65,14 @@ def check_folder(
     problems = [problem for i in rows if (problem := data.problem(i))]
     counts = [*map(len, data.captions)]
     each = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-    splits = "no splits: --val-images holds some out" if "" in parts else f"the splits {', '.join(map(one_line, sorted(parts)))}"
+    splits = f"the splits {', '.join(map(one_line, sorted(parts)))}"
+    if "" in parts: splits = "no splits: --val-images holds some out"
     share, unknown = _unknown_words([t for texts in data.captions for t in texts],
                                     load_text(text or PRESETS["tiny"].text).tokenizer)
     such = f", such as {', '.join(unknown)}: another --text reads more" if unknown else ""
     said = [f"{root}: read as {layout}, with {splits}",
-            f"{root}: {data.split or 'it'} has {len(data):,} images with {sum(counts):,} captions ({each} each); "
-            f"{len(set(names)):,} different pictures, {len(problems):,} that cannot be read",
+            f"{root}: {data.split or 'it'} has {len(data):,} images with {sum(counts):,} captions ({each} "
+            f"each); {len(set(names)):,} different pictures, {len(problems):,} that cannot be read",
             *_same_pictures(names, data.paths),
             f"{share:.1%} of the words are unknown to the text encoder {text or PRESETS['tiny'].text}{such}"]
     if out and len(problems) < len(data):

@@ -79,19 +79,20 @@ def resolve_run(args, runs=Path("runs")):
     return run, model, replace(training, **{k: v for k, v in given.items() if k in MAY_CHANGE})
 
 # %% ../../nbs/engine/E17_cli.ipynb #d085
-def _examples_file(root, split, out):
+def _examples_file(root, split, out, several=False):
     "Where to draw examples: where it was asked for; else here, but not within a data folder."
-    if out: return Path(out) if not Path(out).is_dir() else Path(out)/f"{Path(root).name}-{split or 'all'}.png"
     folder = Path(root).expanduser().resolve()
-    if Path.cwd().is_relative_to(folder if folder.is_dir() else folder.parent): return None
-    return Path(f"{Path(root).resolve().name}-{split or 'all'}.png")
+    own = f"{folder.name}-{split or 'all'}.png"  # one for each split, where all are looked at
+    if out and Path(out).is_dir(): return Path(out)/own
+    if out: return Path(out).with_stem(f"{Path(out).stem}-{split}") if several else Path(out)
+    return None if Path.cwd().is_relative_to(folder if folder.is_dir() else folder.parent) else Path(own)
 
 @call_parse
 @friendly_errors
 def vljepa_data(
     what: str,  # shapes (drawn here, no network), coco (downloaded) or check (says what lies in a folder)
     root: str,  # folder to write, or to check
-    split: str = "",  # coco: val2017 (the default, 1 GB to download) or train2017 (20 GB); check: one, else all
+    split: str = "",  # coco: val2017 (1 GB to download; default) or train2017 (20 GB); check: one, else all
     train: int = 4000,  # shapes: number of training images
     val: int = 1000,  # shapes: number of validation images
     size: int = 64,  # shapes: height and width in pixels
@@ -100,7 +101,7 @@ def vljepa_data(
     background: str = "plain",  # shapes: plain, shaded or textured
     seed: int = 0,  # shapes: another seed draws other images
     text: str = "",  # check: text encoder whose unknown words to count, by name or folder (default: tiny)
-    out: str = "",  # check: picture of ten examples (default: FOLDER-SPLIT.png, beside no data of yours)
+    out: str = "",  # check: file or folder for ten examples (default: FOLDER-SPLIT.png here)
 ):
     "Write a folder of images and captions in COCO format, or check one of any layout."
     if what == "shapes":
@@ -108,8 +109,10 @@ def vljepa_data(
                          occlusion=occlusion, background=background, seed=seed)
     elif what == "coco": download_coco(root, split := split or "val2017")
     elif what == "check":
-        for name in [split] if split else sorted(find_parts(root)[1]):
-            print(*check_folder(root, name, text, _examples_file(root, name, out)), sep="\n")
+        names = [split] if split else sorted(find_parts(root)[1])
+        for name in names:
+            examples = _examples_file(root, name, out, several=len(names) > 1)
+            print(*check_folder(root, name, text, examples), sep="\n")
     else: raise ValueError(f"{what!r} is no data set: use shapes, coco or check")
     for name in dict(shapes=("train", "val"), coco=(split,), check=())[what]:
         data = CocoCaptions(root, name)

@@ -20,7 +20,7 @@ from .captioned import CaptionedPictures, keep_captions, locate, plain_id, texts
 
 # %% ../../nbs/engine/E03_coco.ipynb #c011a
 def _mend_coco(content, captions):
-    "Take what programs write otherwise and mean alike: ids as floats or digits; captions that have categories."
+    "Take what programs write otherwise and mean alike: ids as floats or digits; categories of captions."
     if captions or content.get("categories") is None: content["categories"] = []
     entries = {part: [e for e in content[part] if isinstance(e, dict)] if isinstance(content.get(part), list)
                else [] for part in ("images", "annotations", "categories")}
@@ -48,9 +48,10 @@ def _check_coco(content):
                 value = entry.get(key)
                 if part != "categories" and type(value) is str: continue
                 if type(value) is not kind or kind is int and not -2**63 <= value < 2**63:
-                    away = [k for k in ("coco_url", "flickr_url", "url") if key == "file_name" and entry.get(k)]
-                    more = f"; {away[0]} is an address: fetch the pictures, and give their file names" if away else ""
-                    raise ValueError(f"{key!r} of number {n} of {part!r} is {show(value)}, not {words[kind]}{more}")
+                    away = [k for k in entry if k.endswith("url")] if key == "file_name" else []
+                    more = f"; {away[0]} is an address: fetch the pictures, give their names" if away else ""
+                    raise ValueError(f"{key!r} of number {n} of {part!r} is {show(value)}, "
+                                     f"not {words[kind]}{more}")
         seen = collections.Counter(entry["id"] for entry in entries)
         if part != "annotations" and len(seen) < len(entries):
             raise ValueError(f"{seen.most_common(1)[0][0]} is the id of several of the {part!r}")
@@ -77,7 +78,7 @@ def read_json(path):
     return content
 
 def index_coco(content, path, captions=False):
-    "Check what an annotation file holds: pycocotools' index, without its prints. Captions have no categories."
+    "Check what a file of objects, or of captions, holds: pycocotools' index, without its prints."
     try:
         if isinstance(content, dict): _mend_coco(content, captions)
         _check_coco(content)
@@ -103,7 +104,7 @@ def read_coco(path, captions=False):
     return index_coco(read_json(path), path, captions)
 
 def captions_file(root, split):
-    "Where the captions of a split are, or should be: in `annotations`, in the folder itself, or by the images."
+    "Where the captions of a split are, or should be: in `annotations`, in the folder, or by the images."
     if not root.is_dir():
         raise FileNotFoundError(f"no folder {root}: make one with `vljepa_data shapes {root}` "
                                 f"or `vljepa_data coco {root}`")
@@ -117,7 +118,8 @@ def coco_rows(coco, path, root, split):
     if not (folder := next(filter(Path.is_dir, places), None)):
         flat = next((p.name for p in (root / "images").glob("*.*")), None)
         more = f"; {root / 'images'} holds {flat} and so on, and no folder for the split" if flat else ""
-        raise FileNotFoundError(f"no image folder for {path}: put the images into {places[0]} or {places[1]}{more}")
+        raise FileNotFoundError(f"no image folder for {path}: put the images into {places[0]} or {places[1]}"
+                                f"{more}")
     said = {i: [t for a in coco.imgToAnns.get(i, []) for t in texts_of(a)] for i in coco.imgs}
     if not any(said.values()): said = {i: texts_of(image) for i, image in coco.imgs.items()}
     captions = keep_captions({i: said[i] for i in sorted(said)}, path)
@@ -259,7 +261,8 @@ def label_regions(annotations, split, ids, keys, transform, grid, paths=None):
     if odd and not objects: raise ValueError(odd[0][2])
     if odd:
         which = ", ".join(f"{a} of image {i}" for i, a, _ in odd[:10]) + ", ..." * (len(odd) > 10)
-        warnings.warn(f"{len(odd)} of {len(odd) + objects} objects in {file} are left out ({which}): {odd[0][2]}")
+        warnings.warn(f"{len(odd)} of {len(odd) + objects} objects in {file} are left out ({which}): "
+                      f"{odd[0][2]}")
     return None if picture is None else cover
 
 def read_labels(path, dataset):

@@ -30,11 +30,11 @@ def by_position(ids, positions):
     return positions[:, None]
 
 def positions(data):
-    "Where each image stands in a `Subset` of `CaptionedPictures`, whether it can be read or not: id -> place."
+    "Where each image of a `Subset` of `CaptionedPictures` stands, readable or not: id -> place."
     return {data.dataset.ids[i]: k for k, i in enumerate(data.indices)}
 
 def image_key(data):
-    "Fingerprint of the preprocessing and the bytes of the images of a `Subset` of `CaptionedPictures`, in order."
+    "Fingerprint of preprocessing and bytes of the images of a `Subset` of `CaptionedPictures`, in order."
     files = [data.dataset.paths[i] for i in data.indices]
     return fingerprint("as a viewer shows them", repr(data.dataset.transform), picture_names(files))
 

@@ -178,7 +178,7 @@ def probe_run(opened, keys=("category",), images=2000, seed=0):
                          f"{config.val_split} has {reprlib.repr(known[1])}: give both the same categories")
     refuse_overlap(_trained_on(opened), _image_paths(opened.val))
     train, test = collect(opened, opened.train, images), collect(opened, opened.val)
-    train, test = (f._replace(labels=by_class(f.labels, own, classes)) for f, own in zip((train, test), known))
+    train, test = (f._replace(labels=by_class(f.labels, c, classes)) for f, c in zip((train, test), known))
     found = retrieve(opened, train, test, seed) if opened.model.text is not None else {}
     result = dict(seed=seed, train_images=len(train.ids), test_images=len(test.ids), classes=classes,
                   labels={}, positives={}, average_precision={}, retrieval=found)
@@ -194,7 +194,8 @@ def probe_run(opened, keys=("category",), images=2000, seed=0):
         path = dict(zip(loader.dataset.dataset.ids, loader.dataset.dataset.paths))
         split = loader.dataset.dataset.split or split  # as the source calls it
         places = find_data(config)/"annotations", split, f.ids, keys, vision.transform(), vision.grid
-        cover.append(by_class(label_regions(*places, [path[i] for i in f.ids]) if keys else None, own, classes))
+        shares = label_regions(*places, [path[i] for i in f.ids]) if keys else None
+        cover.append(by_class(shares, own, classes))
     if all(x is not None for x in cover):
         sets["in the hidden part"] = tuple(hidden_labels(x, f.hide) for x, f in zip(cover, (train, test)))
     for name, labels in sets.items():

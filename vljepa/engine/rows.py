@@ -25,11 +25,12 @@ def _csv_entries(text, path):
     sign = max(",\t|;", key=header.count)
     quoting = csv.QUOTE_NONE if sign == "|" else csv.QUOTE_MINIMAL
     try: rows = [*csv.DictReader(io.StringIO(text, newline=""), delimiter=sign, quoting=quoting)]
-    except csv.Error as e: raise ValueError(f"{path} is no CSV file ({e}): save the table as CSV in UTF-8") from e
+    except csv.Error as e:
+        raise ValueError(f"{path} is no CSV file ({e}): save the table as CSV in UTF-8") from e
     entries = []
     for row in rows:
         last = [key for key in row if key is not None][-1]
-        if more := row.pop(None, None): row[last] = sign.join([row[last], *more])  # a caption that is not quoted
+        if more := row.pop(None, None): row[last] = sign.join([row[last], *more])  # a caption without quotes
         entries.append({key.strip().lower(): value and value.strip() for key, value in row.items()})
     return entries
 
@@ -41,7 +42,7 @@ def is_table(content):
     return isinstance(images, list) and any(isinstance(image, dict) and texts_of(image) for image in images)
 
 def json_entries(content, path):
-    "Rows of what a JSON file holds: a list of objects, Karpathy's images, captions by name, or COCO's two lists."
+    "Rows of JSON: a list of objects, Karpathy's images, captions by name, or COCO's two lists."
     if is_table(content):
         if isinstance(content, list): return content
         if images := content.get("images"): return [image for image in images if isinstance(image, dict)]
@@ -104,8 +105,8 @@ def table_rows(entries, bases, where):
         first.setdefault(name, entry)
     if not any(said.values()):
         keys = ", ".join(sorted({str(key) for entry in entries[:100] for key in entry})[:12])
-        raise ValueError(f"none of the {len(entries)} rows of {where} has the name of a picture and a caption; "
-                         f"its columns are {keys or 'none'}: call them file_name and caption")
+        raise ValueError(f"none of the {len(entries)} rows of {where} has the name of a picture and a "
+                         f"caption; its columns are {keys or 'none'}: call them file_name and caption")
     captions = keep_captions(said, where)
     names = [*captions]
     columns = [first[name] for name in names]
@@ -113,11 +114,12 @@ def table_rows(entries, bases, where):
     return sorted_rows(image_ids(given, names), locate(bases, names, where), [*captions.values()], columns)
 
 def beside(folder):
-    "Pictures in a folder, each with the text file of the same name beside it: pairs of paths within the folder."
+    "Pictures that have a text file of the same name beside them: pairs of paths within the folder."
     for top, _, files in os.walk(folder):
         known, top = {*files}, os.path.relpath(top, folder)
         for name in sorted(name for name in files if name.lower().endswith(PICTURES)):
-            if (text := f"{Path(name).stem}.txt") in known: yield Path(top, name).as_posix(), Path(top, text).as_posix()
+            text = f"{Path(name).stem}.txt"
+            if text in known: yield Path(top, name).as_posix(), Path(top, text).as_posix()
 
 def beside_rows(folder):
     "The pictures that have a text file beside them, a caption a line: `Rows`."
@@ -125,4 +127,5 @@ def beside_rows(folder):
     captions = keep_captions(said, folder)
     names = [*captions]
     paths = [safe_join(folder, name) for name in names]
-    return sorted_rows(image_ids([None] * len(names), names), paths, [*captions.values()], [{} for _ in names])
+    ids = image_ids([None] * len(names), names)
+    return sorted_rows(ids, paths, [*captions.values()], [{} for _ in names])

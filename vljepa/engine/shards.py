@@ -49,11 +49,12 @@ def _members(path):
                 folder, _, name = member.name.rpartition("/")
                 stem, _, ending = name.partition(".")
                 if not member.isreg() or member.issparse() or not stem or not ending: continue
-                inside = Inside(Path(path), one_line(member.name), member.offset_data, member.size)
-                samples.setdefault(f"{folder}/{stem}".strip("/"), {})[ending.lower().rpartition(".")[2]] = inside
+                sample = samples.setdefault(f"{folder}/{stem}".strip("/"), {})
+                sample[ending.lower().rpartition(".")[2]] = Inside(
+                    Path(path), one_line(member.name), member.offset_data, member.size)
     except (tarfile.TarError, ValueError, OverflowError, EOFError) as e:
-        raise ValueError(f"{path} is no whole tar file ({first_line(e)}): fetch it again; a compressed one must be "
-                         "unpacked to .tar first") from e
+        raise ValueError(f"{path} is no whole tar file ({first_line(e)}): fetch it again; a compressed one "
+                         "must be unpacked to .tar first") from e
     return samples
 
 def shard_rows(shards, where):
@@ -70,7 +71,8 @@ def shard_rows(shards, where):
     names = [one_line(key) for _, key in captions]
     given = [columns[k].get("image_id") for k in captions]
     ids = image_ids(given, names)
-    return sorted_rows(ids, [pictures[k] for k in captions], [*captions.values()], [columns[k] for k in captions])
+    kept = lambda part: [part[k] for k in captions]
+    return sorted_rows(ids, kept(pictures), [*captions.values()], kept(columns))
 
 # %% ../../nbs/engine/E05_shards.ipynb #s508
 def shard_sample(
@@ -90,6 +92,8 @@ def shard_sample(
     return Sample(image, caption, None, name)
 
 # %% ../../nbs/engine/E05_shards.ipynb #s511
+_TIMES = "st_mtime_ns", "st_ctime_ns"
+
 @dataclass(frozen=True, eq=False)
 class InTable(Inside):
     "A picture in a row of a data set of Hugging Face; `start` is the row."
@@ -106,7 +110,8 @@ class InTable(Inside):
         cell = self.table[self.start][self.column] or {}
         if cell.get("bytes") is not None: return cell["bytes"]
         path = str(cell.get("path") or "")
-        if not path or "://" in path: raise ValueError(f"{path or 'it'} is no picture on this disk: nothing is fetched")
+        if not path or "://" in path:
+            raise ValueError(f"{path or 'it'} is no picture on this disk: nothing is fetched")
         path = safe_join(self.folder, path) if self.folder else Path(path)
         open_image(path).close()  # an error for what is none
         return path.read_bytes()
@@ -114,7 +119,8 @@ class InTable(Inside):
 def _image_column(features, where):
     "The column of pictures of a data set."
     if found := [name for name, kind in features.items() if type(kind).__name__ == "Image"]: return found[0]
-    raise ValueError(f"{where} has the columns {', '.join(features)}, and none holds pictures: cast one to datasets.Image()")
+    raise ValueError(f"{where} has the columns {', '.join(features)}, and none holds pictures: cast one to "
+                     "datasets.Image()")
 
 def _column_values(table, name):
     "The values of a column; numbers of classes by the names of these."
@@ -128,13 +134,14 @@ def table_set_rows(table, where, folder=None):
     "The pictures of a `datasets.Dataset`: `Rows`."
     import datasets
     if not hasattr(table, "__len__"):
-        raise ValueError(f"{where} is a stream of unknown length: save it with save_to_disk, or give batches of your own")
+        raise ValueError(f"{where} is a stream of unknown length: save it with save_to_disk, or train on "
+                         "batches of your own")
     table = table.with_format(None)
     column = _image_column(table.features, where)
     table = table.cast_column(column, datasets.Image(decode=False))
     files = [Path(file["filename"]) for file in table.cache_files]
     facts = [file.stat() for file in files if table._indices is None]  # a new order would have other rows
-    known = facts and (sum(f.st_size for f in facts), max(f.st_mtime_ns for f in facts), max(f.st_ctime_ns for f in facts))
+    known = [sum(f.st_size for f in facts), *(max(getattr(f, t) for f in facts) for t in _TIMES if facts)]
     plain = [name for name, kind in table.features.items() if not re.search("Image|Audio|Video", repr(kind))]
     values = {name: _column_values(table.select_columns([name]), name) for name in plain}
     entries = [dict(zip(values, row)) for row in zip(*values.values())] if values else [{}] * len(table)
@@ -143,18 +150,22 @@ def table_set_rows(table, where, folder=None):
     names = [one_line(Path(path).name) if path else "" for path in paths]
     given = [e.get("image_id", e.get("cocoid")) for e in entries]
     holder = files[0] if files else Path(str(where))
-    pictures = [InTable(holder, f"{n}/{name}", n, 0, table, column, folder, tuple(known)) for n, name in enumerate(names)]
+    more = 0, table, column, folder, tuple(known if facts else ())
+    pictures = [InTable(holder, f"{n}/{name}", n, *more) for n, name in enumerate(names)]
     said = {n: texts_of(entry) for n, entry in enumerate(entries)}
     if not any(said.values()):
-        raise ValueError(f"{where} has the columns {', '.join(table.features)}: call that of the captions caption")
+        raise ValueError(f"{where} has the columns {', '.join(table.features)}: call that of the captions "
+                         "caption")
     captions = keep_captions(said, where)
     kept = lambda part: [part[n] for n in captions]
-    return sorted_rows(image_ids(kept(given), kept(names)), kept(pictures), [*captions.values()], kept(entries))
+    ids = image_ids(kept(given), kept(names))
+    return sorted_rows(ids, kept(pictures), [*captions.values()], kept(entries))
 
 def saved_rows(folder):
     "What `save_to_disk` wrote: `Rows`."
     try: import datasets
-    except ImportError as e: raise ValueError(f"{folder} was saved by Hugging Face's datasets: pip install datasets") from e
+    except ImportError as e:
+        raise ValueError(f"{folder} was saved by Hugging Face's datasets: pip install datasets") from e
     try:
         state = json.loads(read_text(safe_join(folder, "state.json")))
         for key in ("_data_files", "_indices_data_files"):
@@ -162,5 +173,6 @@ def saved_rows(folder):
         safe_join(folder, "dataset_info.json")
         table = datasets.load_from_disk(str(folder))
     except Exception as e:  # of any kind, as it is a large library
-        raise ValueError(f"{folder} is no whole folder of save_to_disk ({first_line(e)}): save it again") from e
+        why = first_line(e)
+        raise ValueError(f"{folder} is no whole folder of save_to_disk ({why}): save it again") from e
     return table_set_rows(table, folder, folder)

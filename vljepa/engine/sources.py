@@ -20,7 +20,8 @@ from .shards import saved_rows, shard_rows, table_set_rows
 # %% ../../nbs/engine/E05_sources.ipynb #s605
 _SPLIT = re.compile(r"(train|training|val|valid|validation|dev|test|testing)[0-9]*")
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".token", "captions.txt", "token.txt")
-_NO_CAPTIONS = re.compile(r"(instances|person_keypoints|panoptic|stuff|image_info|dataset_info|provenance|shapes|labels)")
+_NO_CAPTIONS = re.compile("instances|person_keypoints|panoptic|stuff|image_info|dataset_info|provenance|"
+                          "shapes|labels")
 _CAPTIONS = re.compile(r"(^|[^a-z])(captions?|metadata|token|results|dataset)([^a-z]|$)")
 
 def _folders(root):
@@ -86,17 +87,20 @@ def _table(root, path, split=""):
     return {name: partial(table_rows, rows, _bases(root, path, name), path) for name, rows in parts.items()}
 
 def _tables(root, unnamed=False):
-    "Splits of tables of file names and captions; unnamed: also of those whose names do not say what they are."
+    "Splits of tables of file names and captions; unnamed: also where the file's name does not say so."
     files = [p for p in _files(root, _TABLES) if not _NO_CAPTIONS.match(p.name.lower())]
-    by = _by_split([p for p in files if unnamed or _split_word(p, root) or _CAPTIONS.search(p.name.lower())], root)
+    named = [p for p in files if _split_word(p, root) or _CAPTIONS.search(p.name.lower())]
+    by = _by_split(files if unnamed else named, root)
     for split, paths in by.items():
         best = [p for p in paths if "caption" in p.name.lower()] or paths
         if len(best) > 1:
-            raise ValueError(f"{root} holds the tables {', '.join(p.name for p in best[:4])}: name the one with the "
-                             "captions, path and all, in place of the folder")
+            names = ", ".join(one_line(p.name) for p in best[:4])
+            raise ValueError(f"{root} holds the tables {names}: name that with the captions, path and all, "
+                             "in place of the folder")
         by[split] = best[0]
     if "" in by: return _table(root, by[""])
-    return {split: lambda path=path, split=split: _table(root, path, split)[split]() for split, path in by.items()}
+    read = lambda split: _table(root, by[split], split)[split]()
+    return {split: partial(read, split) for split in by}
 
 def _beside(root):
     "Splits of pictures that have a text file beside them."
@@ -115,8 +119,8 @@ def find_parts(root):
         return "datasets", {name: partial(table_set_rows, part, f"the data set {name}".strip())
                             for name, part in parts.items()}
     root = Path(root).expanduser()
-    if root.suffix.lower() == ".tar" and root.is_file(): return "webdataset", {"": partial(shard_rows, [root], root)}
     if root.is_file():
+        if root.suffix.lower() == ".tar": return "webdataset", {"": partial(shard_rows, [root], root)}
         folder = root.absolute().parent
         return "table", _table(folder.parent if folder.name == "annotations" else folder, root)
     if not root.is_dir():
@@ -126,11 +130,11 @@ def find_parts(root):
         if parts := look(root): return layout, parts
     lies = sorted(one_line(p.name) for p in root.iterdir())
     what = ", ".join(lies[:5]) + ", ..." * (len(lies) > 5) or "nothing"
-    parquet = any(root.rglob("*.parquet"))
-    give = ("open its Parquet files with datasets.load_dataset, and write them with save_to_disk" if parquet else
-            "give a COCO folder, a table of file names and captions, or a text file beside each picture")
-    raise FileNotFoundError(f"no annotation file captions_SPLIT.json in {root / 'annotations'}, nor another layout "
-                            f"that is known: {root} holds {what}; {give}")
+    give = "give a COCO folder, a table of file names and captions, or a text file beside each picture"
+    if any(root.rglob("*.parquet")):
+        give = "open its Parquet files with datasets.load_dataset, and write them with save_to_disk"
+    raise FileNotFoundError(f"no annotation file captions_SPLIT.json in {root / 'annotations'}, nor another "
+                            f"layout that is known: {root} holds {what}; {give}")
 
 # %% ../../nbs/engine/E05_sources.ipynb #s607
 def _column_labels(parts, columns, keys):
@@ -144,7 +148,8 @@ def _column_labels(parts, columns, keys):
     classes = [(key, v) for key in keys for v in sorted({v for entry in known for v in values(entry, key)})]
     if missing := [key for key in keys if key not in dict(classes)]:
         names = ", ".join(sorted({str(name) for entry in columns for name in entry})[:12])
-        raise ValueError(f"labels={missing[0]!r} is no column of this source: use one of {names or '(it has none)'}")
+        raise ValueError(f"labels={missing[0]!r} is no column of this source: use one of "
+                         f"{names or '(it has none)'}")
     table = torch.tensor([[float(v in values(entry, key)) for key, v in classes] for entry in columns])
     return table, [name for _, name in classes]
 
@@ -158,8 +163,8 @@ def open_source(
     layout, parts = find_parts(root)
     name = "" if "" in parts else same_split(split, parts)
     if name is None:
-        raise FileNotFoundError(f"{root} has no split {split!r}, but {', '.join(map(one_line, sorted(parts)))}: "
-                                "choose another split")
+        known = ", ".join(map(one_line, sorted(parts)))
+        raise FileNotFoundError(f"{root} has no split {split!r}, but {known}: choose another split")
     rows = parts[name]()
     data = CaptionedPictures(*rows[:3], name, layout, **options)
     if keys := (labels,) if isinstance(labels, str) else tuple(labels or ()):
