@@ -23,10 +23,9 @@ load_model half_weights engine.store: engine.features: Views store_features engi
 TrainConfig read_config read_metrics provenance engine.loaders: engine.checkpoints: encoder_marks
 newest_checkpoint save_checkpoint load_checkpoint Opened open_run engine.processes: engine.viz: plot_examples
 plot_skill_maps plot_places plot_words plot_patchwork plot_pca plot_probe plot_run engine.callbacks:
-Checkpoints WriteCSV Track Alarms StopOnSignal SkipBroken engine.check: plot_captioned check_folder
-engine.trainer: Trainer engine.cli: vljepa_data vljepa_train engine.probe_run: engine.probe_report:
-probe_folder vljepa_probe engine.studies: engine.sweep: ablate vljepa_ablate engine.plan: Plan plan
-largest_batch vljepa_plan
+Checkpoints WriteCSV Track Alarms StopOnSignal SkipBroken engine.check: check_folder engine.trainer: Trainer
+engine.cli: vljepa_data vljepa_train engine.probe_run: engine.probe_report: probe_folder vljepa_probe
+engine.studies: engine.sweep: ablate vljepa_ablate engine.plan: Plan plan largest_batch vljepa_plan
 """.split():
     if _word[-1] == ":": _module = f"vljepa.{_word[:-1]}"
     else: _HOME[_word] = _module
