@@ -112,7 +112,11 @@ def vljepa_data(
         names = [split] if split else sorted(find_parts(root)[1])
         for name in names:
             examples = _examples_file(root, name, out, several=len(names) > 1)
-            print(*check_folder(root, name, text, examples), sep="\n")
+            try: said = check_folder(root, name, text, examples)
+            except (OSError, ValueError) as error:
+                if len(names) == 1: raise
+                said = [f"{root}: {name} cannot be used: {error}"]  # but perhaps another
+            print(*said, sep="\n")
     else: raise ValueError(f"{what!r} is no data set: use shapes, coco or check")
     for name in dict(shapes=("train", "val"), coco=(split,), check=())[what]:
         data = CocoCaptions(root, name)
