@@ -34,8 +34,8 @@ def _parts(files):
         text = files[ending]().decode("utf-8-sig", "replace")
         if ending != "json": said = text.splitlines()
         else:
-            try: about = json.loads(text)
-            except (ValueError, RecursionError): about = {}
+            try: about = json.loads(json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace"))
+            except (ValueError, RecursionError): about = {}  # half characters have become question marks
             about = about if isinstance(about, dict) else {}
             said = texts_of(about)
     return picture, said, about
