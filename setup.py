@@ -28,7 +28,8 @@ setup(
     package_data={cfg["lib_path"]: ["weights/**/*", "*.mplstyle"]},
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),
-    extras_require={"dev": cfg["dev_requirements"].split()},
+    extras_require={"dev": cfg["dev_requirements"].split()}
+                   | {key.removesuffix("_extra"): cfg[key].split() for key in cfg if key.endswith("_extra")},
     entry_points={"console_scripts": cfg["console_scripts"].split(), "nbdev": [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"]},
     zip_safe=False,
 )

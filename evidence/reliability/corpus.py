@@ -141,7 +141,7 @@ def transparent(h):
 CORPUS = {  # name: (how to spoil a folder, a part of the sentence or None)
     "deep JSON": (raw(b"[" * 100_000), "is not in COCO format"),
     "JSON that is cut off": (lambda h: h.file().write_bytes(h.file().read_bytes()[:500]), "is not in COCO format"),
-    "JSON in Latin-1": (raw('{"images": "\xe9"}'.encode("latin-1")), "is not in COCO format"),
+    "JSON in Latin-1": (raw('{"images": "\xe9"}'.encode("latin-1")), "is not in UTF-8"),
     "NUL bytes": (raw(bytes(1000)), "is not in COCO format"),
     "a number of 10,000 digits": (raw(b'{"images": [' + b"9" * 10_000 + b"]}"), "is not in COCO format"),
     "no images": (lambda h: h.edit(lambda c: c.pop("images")), "'images' is missing or no list"),
@@ -152,7 +152,7 @@ CORPUS = {  # name: (how to spoil a folder, a part of the sentence or None)
     "an id that comes twice": (lambda h: h.edit(lambda c: c["images"].append(c["images"][0])), "is the id of several"),
     "annotations of unknown images": (lambda h: h.edit(lambda c: c["annotations"].append(dict(id=-1, image_id=-1, caption="x"))),
                                       None),
-    "an unknown category": (lambda h: h.set("annotations", "category_id", 99), "is 99, no category"),
+    "a category of captions, which have none": (lambda h: h.set("annotations", "category_id", 99), None),
     "a name with ..": (lambda h: h.set("images", "file_name", f"../../../secret/{h.image().name}"), "leads out of"),
     "an absolute name": (lambda h: h.set("images", "file_name", str(h.secret/h.image().name)), "leads out of"),
     "backslashes": (name("..\\..\\..\\secret\\a.png"), "leads out of"),

@@ -3,6 +3,8 @@ outside the folder? Hypothesis spoils good folders in one to three ways and runs
 
 - `train`: `vljepa_train` for one step;
 - `read`: what `vljepa_probe` reads of a folder: images, captions, labels, outlines of objects, and a table of labels;
+- `source`: the same pictures in another layout, a table, JSON, text files, shards or a folder of `datasets`, whose names, captions
+  and bytes are spoiled: opened, read, checked, and in one case of ten trained on;
 - `probe`: `vljepa_probe` itself on a run made before, with the spoiled folder in place of its own data;
 - `data`, `plan`, `ablate` and `options` (of `vljepa_train`): hostile command lines.
 
@@ -17,7 +19,10 @@ report are drawn in one case of ten. Results go to evidence/reliability/results/
 import argparse
 import contextlib
 import copy
+import csv
 import functools
+import importlib.util
+import io
 import json
 import math
 import os
@@ -25,6 +30,7 @@ import re
 import shutil
 import sys
 import sysconfig
+import tarfile
 import tempfile
 import time
 from collections import Counter
@@ -43,11 +49,13 @@ from PIL import Image
 from torchvision import transforms
 
 import vljepa
-from vljepa.engine import checkpoints, cli, fetch, files, plan, probe_report, runs, sweep, trainer, viz
+from vljepa.engine import check, checkpoints, cli, files, plan, probe_report, runs, sweep, trainer, viz
 from corpus import ARGUMENTS, CAPTIONS, CORPUS, GREY, NO_TEXT, NOISE, Hostile, can_link, png, run
 from vljepa.data import collate, word_tokenizer
 from vljepa.engine.files import friendly_errors
-from vljepa.engine.coco import CocoCaptions, label_regions, read_labels, seeded_order
+from vljepa.engine.coco import CocoCaptions, label_regions, read_labels
+from vljepa.engine.loaders import seeded_order
+from vljepa.engine.sources import open_source
 
 RESULTS = Path(__file__).resolve().parent/"results"/"fuzz.json"
 pick = st.sampled_from
@@ -109,13 +117,16 @@ def spoil_caption(h, draw):
 
 def spoil_name(h, draw):
     "A file name that leads elsewhere, or nowhere."
+    def change(c): draw(pick(c["images"]))["file_name"] = draw(pick(hostile_names(h)) | text)
+    h.edit(change, *draw(pick(FILES)))
+
+def hostile_names(h):
+    "Names that lead elsewhere, or that no file can have."
     secret = h.secret/h.image().name
-    hostile = [f"../../../secret/{secret.name}", str(secret), f"x/../../../../secret/{secret.name}", "..\\..\\..\\secret\\a.png",
+    return [f"../../../secret/{secret.name}", str(secret), f"x/../../../../secret/{secret.name}", "..\\..\\..\\secret\\a.png",
                "C:\\a.png", "\\\\host\\share\\a.png", "/etc/passwd", "/dev/zero", "/proc/self/environ", "~/.ssh/id_rsa", "file:///etc/passwd",
                "http://127.0.0.1:9/a.png", "a\0.png", "\x1b[2J", "", ".", "..", "/", "con", "a:b.png", "x" * 300, "x/" * 3000, "\ud83d.png",
                "%2e%2e%2fsecret", "..%c0%af", "$HOME/a.png", "| touch a", "*.png", "?"]
-    def change(c): draw(pick(c["images"]))["file_name"] = draw(pick(hostile) | text)
-    h.edit(change, *draw(pick(FILES)))
 
 def spoil_link(h, draw):
     "Symbolic links to the secret, to nothing, to themselves, to devices."
@@ -248,9 +259,103 @@ def call_read(place, draw):
             batch = collate([*data], tokenizer(), 16)
             print(*batch.captions, *batch.broken, *data.classes)
             if use_table: print(read_labels(table, data)[1])
-            print(*fetch.check_folder(place/"data", split), len(seeded_order(data.pictures)))
+            print(*check.check_folder(place/"data", split), len(seeded_order(data.pictures)))
             label_regions(place/"data/annotations", split, data.ids, keys, reading(), (2, 2), data.paths)
     return [*keys, *["table"] * use_table], vljepa_read
+
+def as_csv(root, split, rows, sign=","):
+    "A table with a row for each picture."
+    with open(root/f"{split}.{'csv' if sign == ',' else 'tsv'}", "w", newline="", encoding="utf-8", errors="replace") as file:
+        writer = csv.writer(file, delimiter=sign, escapechar="\\")
+        writer.writerow(["file_name", "caption", "kind"])
+        writer.writerows([[name, caption, "x"] for name, caption, _ in rows])
+
+def as_lines(root, split, rows):
+    "JSON lines beside the pictures, as `imagefolder` has them."
+    (root/split).mkdir(exist_ok=True)
+    for _, _, path in rows: shutil.copy(path, root/split)
+    lines = [json.dumps(dict(file_name=name, text=caption, kind=caption)) for name, caption, _ in rows]
+    (root/split/"metadata.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+def as_karpathy(root, split, rows):
+    "One file for all splits."
+    path = root/"dataset_own.json"
+    content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else dict(images=[])
+    content["images"] += [dict(filename=name, filepath=split, split=split, sentences=[dict(raw=caption)]) for name, caption, _ in rows]
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+def as_text(root, split, rows):
+    "A text file beside each picture."
+    (root/split).mkdir(exist_ok=True)
+    for _, caption, path in rows:
+        shutil.copy(path, root/split)
+        (root/split/path.with_suffix(".txt").name).write_text(str(caption), encoding="utf-8", errors="replace")
+
+def as_shard(root, split, rows):
+    "A tar; names as they are."
+    with tarfile.open(root/f"{split}-000000.tar", "w", errors="surrogatepass") as tar:
+        for name, caption, path in rows:
+            for member, content in ((name, path.read_bytes()), (f"{name[:-4]}.json", json.dumps(dict(caption=caption)).encode())):
+                with contextlib.suppress(ValueError, UnicodeError):
+                    entry = tarfile.TarInfo(member)
+                    entry.size = len(content)
+                    tar.addfile(entry, io.BytesIO(content))
+
+def as_dataset(root, split, rows):
+    "What `save_to_disk` wrote; pictures as bytes, or as paths."
+    kinds = dict(image=dict(bytes=datasets.Value("binary"), path=datasets.Value("string")), text=datasets.Value("string"))
+    clean = lambda x: str(x).encode("utf-8", "replace").decode()
+    cells = [dict(bytes=path.read_bytes() if name == path.name else None, path=clean(name)) for name, _, path in rows]
+    table = datasets.Dataset.from_dict(dict(image=cells, text=[clean(caption) for _, caption, _ in rows]), datasets.Features(kinds))
+    table.save_to_disk(root/split)
+    info = root/split/"dataset_info.json"
+    content = json.loads(info.read_text(encoding="utf-8"))
+    content["features"]["image"] = dict(_type="Image")  # so that a path may be anybody's
+    info.write_text(json.dumps(content), encoding="utf-8")
+    (root/"dataset_dict.json").write_text(json.dumps(dict(splits=["train", "val"])), encoding="utf-8")
+
+LAYOUTS = dict(csv=as_csv, tsv=functools.partial(as_csv, sign="\t"), lines=as_lines, karpathy=as_karpathy, text=as_text, shard=as_shard)
+if importlib.util.find_spec("datasets"):
+    import datasets
+    datasets.disable_progress_bars()
+    LAYOUTS["dataset"] = as_dataset
+
+def spoil_file(h, path, draw):
+    "A file of a source: its bytes, or a link in its place."
+    old, kind = path.read_bytes(), draw(pick(["cut", "flip", "flip", "replace", "utf-16", "link", "nothing"]))
+    cut = draw(st.integers(0, len(old)))
+    new = dict(cut=old[:cut], flip=old[:cut] + draw(st.binary(min_size=1, max_size=8)) + old[cut + 1:], replace=draw(st.binary(max_size=60)))
+    if kind in new: path.write_bytes(new[kind])
+    if kind == "utf-16": path.write_bytes(old.decode("utf-8", "replace").encode("utf-16", "replace"))
+    if kind == "link": path.unlink(); path.symlink_to(draw(pick([h.secret/h.image().name, h.secret/"captions_train.json", Path("/dev/zero"), path])))
+
+def call_source(place, draw):
+    "Opens, reads and checks a source in another layout."
+    h = Hostile.__new__(Hostile)
+    h.data, h.secret, root = place/"data", place/"secret", place/"new"
+    layout, train = draw(pick(sorted(LAYOUTS))), draw(st.integers(0, 9)) == 0
+    root.mkdir()
+    for split in ("train", "val"):
+        paths = sorted((h.data/"images"/split).iterdir())
+        rows = [[path.name, "a red star", path] for path in paths]
+        for row in rows[:draw(st.integers(0, 2))]: row[0] = draw(pick([*hostile_names(h), f"{split}/{row[0]}", row[0].upper()]) | text)
+        for row in rows[draw(st.integers(0, len(rows))):]: row[1] = draw(text | anything)
+        LAYOUTS[layout](root, split, rows)
+        if layout in ("csv", "tsv", "karpathy"): shutil.copytree(h.data/"images"/split, root/"images"/split)
+    spoilt = draw(pick([False, True]))
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    if spoilt: spoil_file(h, draw(pick(files)), draw)
+    other, labels = draw(pick([(), (), (), ("test",), ("",), ("x/../..",)])), draw(pick([None, None, "kind"]))
+    @friendly_errors
+    def vljepa_source():
+        for split in ("train", "val", *other):
+            data = open_source(root, split, transform=reading(), labels=labels)
+            batch = collate([*data], tokenizer(), 16)
+            print(*batch.captions, *batch.broken, *data.classes, *batch.ids, sep="\n")
+            print(*check.check_folder(root, split), len(seeded_order(data.pictures)))
+    if not train: return [layout, *["spoilt"] * spoilt], vljepa_source
+    argv = ["--data", str(root), "--run", str(place/"run"), *ARGUMENTS]
+    return [layout, *argv], lambda: cli.vljepa_train(argv)
 
 def call_probe(place, draw):
     "vljepa_probe on a run that was made with a good folder."
@@ -274,8 +379,8 @@ def trained():
     assert status == "accepted", sentence
     return place/"run"
 
-CALLS = dict(train=call_train, read=call_read, probe=call_probe, data=call_data, plan=call_plan, ablate=call_ablate, options=call_options)
-SHARES = dict(train=30, read=42, probe=2, data=8, plan=2, ablate=8, options=8)
+CALLS = dict(train=call_train, read=call_read, source=call_source, probe=call_probe, data=call_data, plan=call_plan, ablate=call_ablate, options=call_options)
+SHARES = dict(train=20, read=26, source=26, probe=2, data=8, plan=2, ablate=8, options=8)
 
 # What happened
 

@@ -146,7 +146,7 @@ class Opened(NamedTuple):
 
 def open_run(
     run: Path | str,  # Run folder with a checkpoint
-    labels: str | tuple[str, ...] | None = None,  # Labels to put into the batches, as in `CocoCaptions`
+    labels: str | tuple[str, ...] | None = None,  # Labels to put into the batches, as in `open_source`
     device: str = "auto",  # auto takes a GPU where there is one; cpu does not
     **changes,  # Fields of `TrainConfig` to replace, such as data="where/it/is/now" or val_images=100
 ) -> Opened:  # Everything that a measurement needs

@@ -17,10 +17,12 @@ from ..measure import format_table
 from ..learn import count_trained
 from .files import friendly_errors
 from .coco import CocoCaptions
-from .fetch import check_folder, download_coco, make_shapes_coco
+from .fetch import download_coco, make_shapes_coco
+from .sources import find_parts
 from .runs import MAY_CHANGE, TRAIN_PRESETS, TrainConfig, check_writable, new_folder, read_config
 from .processes import StopSignal
 from .viz import format_facts
+from .check import check_folder
 from .trainer import Trainer
 
 # %% ../../nbs/engine/E17_cli.ipynb #c088
@@ -82,12 +84,20 @@ def resolve_run(args, runs=Path("runs")):
     return run, model, replace(training, **{k: v for k, v in given.items() if k in MAY_CHANGE})
 
 # %% ../../nbs/engine/E17_cli.ipynb #d085
+def _examples_file(root, split, out, several=False):
+    "Where to draw examples: where it was asked for; else here, but not within a data folder."
+    folder = Path(root).expanduser().resolve()
+    own = f"{folder.name}-{split or 'all'}.png"  # one for each split, where all are looked at
+    if out and Path(out).is_dir(): return Path(out)/own
+    if out: return Path(out).with_stem(f"{Path(out).stem}-{split}") if several else Path(out)
+    return None if Path.cwd().is_relative_to(folder if folder.is_dir() else folder.parent) else Path(own)
+
 @call_parse
 @friendly_errors
 def vljepa_data(
-    what: str,  # shapes (drawn here, no network), coco (downloaded) or check (reads every picture of a split)
+    what: str,  # shapes (drawn here, no network), coco (downloaded) or check (says what lies in a folder)
     root: str,  # folder to write, or to check
-    split: str = "val2017",  # coco: val2017 (1 GB to download) or train2017 (20 GB); check: any
+    split: str = "",  # coco: val2017 (1 GB to download; default) or train2017 (20 GB); check: one, else all
     train: int = 4000,  # shapes: number of training images
     val: int = 1000,  # shapes: number of validation images
     size: int = 64,  # shapes: height and width in pixels
@@ -95,13 +105,23 @@ def vljepa_data(
     occlusion: bool = False,  # shapes: objects may overlap
     background: str = "plain",  # shapes: plain, shaded or textured
     seed: int = 0,  # shapes: another seed draws other images
+    text: str = "",  # check: text encoder whose unknown words to count, by name or folder (default: tiny)
+    out: str = "",  # check: file or folder for ten examples (default: FOLDER-SPLIT.png here)
 ):
-    "Write a folder of images and captions in COCO format."
+    "Write a folder of images and captions in COCO format, or check one of any layout."
     if what == "shapes":
         make_shapes_coco(root, train, val, sys.stderr.isatty(), image_size=size, max_objects=objects,
                          occlusion=occlusion, background=background, seed=seed)
-    elif what == "coco": download_coco(root, split)
-    elif what == "check": print(*check_folder(root, split), sep="\n")
+    elif what == "coco": download_coco(root, split := split or "val2017")
+    elif what == "check":
+        names = [split] if split else sorted(find_parts(root)[1])
+        for name in names:
+            examples = _examples_file(root, name, out, several=len(names) > 1)
+            try: said = check_folder(root, name, text, examples)
+            except (OSError, ValueError) as error:
+                if len(names) == 1: raise
+                said = [f"{root}: {name} cannot be used: {error}"]  # but perhaps another
+            print(*said, sep="\n")
     else: raise ValueError(f"{what!r} is no data set: use shapes, coco or check")
     for name in dict(shapes=("train", "val"), coco=(split,), check=())[what]:
         data = CocoCaptions(root, name)

@@ -21,7 +21,7 @@ from ..encoders import VisionEncoder, freeze, is_frozen
 from ..targets import EMATarget
 from ..model import VLJEPA
 from .pictures import picture_names
-from .coco import CocoCaptions
+from .captioned import CaptionedPictures
 from .store import Array, fingerprint, open_arrays
 
 # %% ../../nbs/engine/E08_features.ipynb #c028
@@ -30,11 +30,11 @@ def by_position(ids, positions):
     return positions[:, None]
 
 def positions(data):
-    "Where each image stands in a `Subset` of `CocoCaptions`, whether it can be read or not: id -> place."
+    "Where each image of a `Subset` of `CaptionedPictures` stands, readable or not: id -> place."
     return {data.dataset.ids[i]: k for k, i in enumerate(data.indices)}
 
 def image_key(data):
-    "Fingerprint of the preprocessing and the bytes of the images of a `Subset` of `CocoCaptions`, in order."
+    "Fingerprint of preprocessing and bytes of the images of a `Subset` of `CaptionedPictures`, in order."
     files = [data.dataset.paths[i] for i in data.indices]
     return fingerprint("as a viewer shows them", repr(data.dataset.transform), picture_names(files))
 
@@ -64,7 +64,7 @@ def to_bytes(images, data_config):
 
 class StoredPart(NamedTuple):
     "One data set's features."
-    data: Subset  # Of `CocoCaptions`: the images themselves
+    data: Subset  # Of `CaptionedPictures`: the images themselves
     first: int  # Its first image's number
     latents: dict[int, np.ndarray]  # By number of layers averaged over: latents of all patches, [n, N, D]
     contexts: list[tuple]  # keep of a bank [M, Nv], mask numbers [n, V], latents [n, V, Nv, D]
@@ -150,7 +150,7 @@ class StoredVision(nn.Module):
         if next(self.encoder.parameters()).device != numbers.device: self.encoder.to(numbers.device)
         return self.encoder(self.pictures(numbers), keep, layers)
 
-class StoredCaptions(CocoCaptions):
+class StoredCaptions(CaptionedPictures):
     "A data set whose images are numbers, of those that have one; the others cannot be read."
     def __init__(self, data, numbers): vars(self).update(vars(data), numbers=numbers)
 
@@ -212,7 +212,7 @@ def store_captions(encoder, captions, max_length, folder, limit):
 # %% ../../nbs/engine/E08_features.ipynb #c067
 def store_features(
     model: VLJEPA,  # Frozen encoders, on its device; changed in place
-    train: DataLoader,  # Over a `Subset` of `CocoCaptions`; changed in place
+    train: DataLoader,  # Over a `Subset` of `CaptionedPictures`; changed in place
     val: DataLoader,  # Likewise
     folder: Path,  # Where the files are
     limit: float = 20e9,  # Most bytes that the folder may hold

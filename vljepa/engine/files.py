@@ -33,6 +33,16 @@ def safe_join(folder, name):
             raise ValueError(f"{path} is a link that leads out of {folder}: put the file itself there")
     return path
 
+def read_text(path):
+    "A file in UTF-8, with or without its mark; ValueError with the likely cause for another."
+    content = Path(path).read_bytes()
+    if content.startswith(b"version https://git-lfs"):
+        raise ValueError(f"{path} is a pointer of Git LFS: run git lfs pull")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError(f"{path} is in UTF-16, as PowerShell's > writes it: save it as UTF-8")
+    try: return content.decode("utf-8-sig")
+    except UnicodeError as e: raise ValueError(f"{path} is not in UTF-8 ({e}): save it as UTF-8") from e
+
 def cache_folder():
     "Where to keep what can be made again: `$VLJEPA_CACHE`, or `~/.cache/vljepa`."
     if own := os.environ.get("VLJEPA_CACHE"): return Path(own)

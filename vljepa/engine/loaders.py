@@ -6,7 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/engine/E10_loaders.ipynb #imports01
-import multiprocessing, os, signal, threading
+import hashlib, itertools, multiprocessing, os, signal, threading
 from pathlib import Path
 from types import SimpleNamespace
 import torch
@@ -15,9 +15,28 @@ from ..data import collate, hash_uniform, seeded
 from ..masking import MASKS, MaskBank
 from ..measure import latent_means, shown_captions
 from .files import cache_folder
-from .coco import CocoCaptions, other_rows, seeded_order
 from .fetch import make_shapes_coco
+from .sources import open_source
 from .store import fingerprint
+
+# %% ../../nbs/engine/E10_loaders.ipynb #p18a05
+def seeded_order(names, seed=0):
+    "An order of rows that seed and content (`names`) decide, and nothing else; one picture's stay together."
+    place = {name: hashlib.blake2b(f"{seed} {name}".encode(), digest_size=8).digest() for name in set(names)}
+    return sorted(range(len(names)), key=lambda i: (place[names[i]], names[i]))
+
+def other_rows(names, captions):
+    "For each row the next of a thousand that shows another picture and says nothing that it says, or None."
+    n, change = len(names), [None] * len(names)
+    for i in reversed([*range(n)] * 2):  # the next row, round and round, whose captions are others
+        j = (i + 1) % n
+        change[i] = j if captions[i] != captions[j] else change[j]
+    rows = []
+    for i, own in enumerate(map(set, captions)):
+        following = [] if change[i] is None else ((change[i] + k) % n for k in range(min(n, 1000)))
+        fits = (j for j in following if names[j] != names[i] and own.isdisjoint(captions[j]))
+        rows.append(next(fits, None))
+    return rows
 
 # %% ../../nbs/engine/E10_loaders.ipynb #c018
 class EpochSampler(Sampler):
@@ -39,7 +58,7 @@ def find_data(config):
     "The data folder, checked before anything expensive happens; ShapesWorld is written where none is named."
     if not config.data: return make_shapes_coco(cache_folder()/"shapes")
     root = Path(config.data).expanduser()
-    if not root.is_dir():
+    if not root.exists():
         raise FileNotFoundError(f"no folder {root}: make one with `vljepa_data shapes {root}` or "
                                 f"`vljepa_data coco {root}`, or name the place where it is now with --data")
     return root
@@ -60,14 +79,24 @@ def rows_of_others(rows):
     others = other_rows([data.pictures[i] for i in own], [data.captions[i] for i in own])
     return [own[k if other is None else other] for k, other in enumerate(others)]
 
+def _check_readable(data):
+    "ValueError with the first reason where none of some pictures can be read."
+    some = range(0, len(data), max(len(data) // 24, 1))
+    problems = itertools.takewhile(bool, map(data.problem, some))  # up to one that can be read
+    if len(problems := [*problems]) == len(some):
+        raise ValueError(f"none of {len(some)} images can be read; check the data folder: "
+                         f"{problems[0]}")
+
 def make_loaders(config, model, root, labels=None):
     "Training images, shuffled, and held-out ones in order; from now on the model reads at most `max_tokens`."
     c, common = config, dict(transform=model.vision.transform(), seed=config.seed, labels=labels)
-    train = CocoCaptions(root, c.train_split, drop_caption=c.drop_caption, **common)
-    val = CocoCaptions(root, c.val_split, caption="first", **common)
-    if c.train_split == c.val_split and not 0 < c.val_images < len(val):
-        raise ValueError(f"train and validation split are both {c.val_split!r}, which has {len(val)} images; "
-                         f"--val-images must leave some to train on, got {c.val_images}")
+    train = open_source(root, c.train_split, drop_caption=c.drop_caption, **common)
+    val = open_source(root, c.val_split, caption="first", **common)
+    for part in (train, val): _check_readable(part)
+    if train.split == val.split and not 0 < c.val_images < len(val):
+        which = f"train and validation split are both {val.split!r}, which" if val.split else f"{root}"
+        raise ValueError(f"{which} has {len(val)} images; --val-images must leave some to train on, got "
+                         f"{c.val_images}")
     # Hold out pictures, one row of each; train on rows that show others; in an order that content decides
     first = {val.pictures[i]: i for i in reversed(seeded_order(val.pictures, c.split_seed))}
     held_out = dict([*reversed(first.items())][:c.val_images or None])

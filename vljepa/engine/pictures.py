@@ -6,7 +6,8 @@
 __all__ = []
 
 # %% ../../nbs/engine/E02_pictures.ipynb #p002
-import contextlib, functools, hashlib, json, os, re, stat, warnings
+import contextlib, functools, hashlib, io, json, os, re, stat, warnings
+from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
@@ -34,15 +35,40 @@ def _readable_formats():
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
+@dataclass(frozen=True)
+class Inside:
+    "A picture within another file, such as a tar: of its bytes, `size` from `start` on."
+    holder: Path
+    name: str
+    start: int = 0
+    size: int = 0
+
+    def __str__(self): return str(self.holder / self.name)
+
+    def is_file(self): return os.path.isfile(self.holder)
+
+    def read(self):
+        "The bytes of the picture."
+        with open(self.holder, "rb") as file:
+            file.seek(self.start)
+            return file.read(self.size)
+
+    def stamp(self):
+        "Size and times of the file that holds it: as long as they stay, so does the picture. None: unknown."
+        facts = os.stat(self.holder)
+        return [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
+
 def open_image(path):
     "Open an image; an error with its reason for what is none, has too many pixels, or is a long strip."
-    if not os.path.isfile(path): raise OSError(f"{path} is no regular file: check the name and the folder")
-    try: file = Image.open(path, formats=_readable_formats())
+    inside = isinstance(path, Inside)
+    if not (path.is_file() if inside else os.path.isfile(path)):
+        raise OSError(f"{path} is no regular file: check the name and the folder")
+    try: file = Image.open(io.BytesIO(path.read()) if inside else path, formats=_readable_formats())
     except Image.DecompressionBombError as e:
         raise ValueError(f"{path} is too large ({str(e).partition(',')[0]}): make it smaller, or raise "
                          "PIL.Image.MAX_IMAGE_PIXELS where you trust it") from e
     except Image.UnidentifiedImageError as e:
-        with open(path, "rb") as f: start = f.read(1024)
+        with io.BytesIO(path.read()) if inside else open(path, "rb") as f: start = f.read(1024)
         known = (why for pattern, why in _FOREIGN.items() if re.match(pattern, start, re.S | re.I))
         other = f"is damaged or none of {', '.join(_readable_formats())}: convert it to JPEG"
         raise OSError(f"{path} {next(known, other)}") from e
@@ -102,9 +128,14 @@ def mask_turn(path, size):
     raise ValueError(f"has the height {size[0]} and the width {size[1]}, but {path} is {seen[0]} high and "
                      f"{seen[1]} wide: give its size as seen, and outlines to match")
 
+def _content_md5(path):
+    if not isinstance(path, Inside): return file_md5(path)
+    return hashlib.md5(path.read(), usedforsecurity=False).hexdigest()
+
 def picture_names(paths, verify=False):
     "Checksums of files, remembered by place, size and times unless `verify`; a missing one's is its name."
-    folder = os.path.commonpath([Path(p).absolute().parent for p in paths]) if paths else ""
+    holder = lambda path: path.holder if isinstance(path, Inside) else path
+    folder = os.path.commonpath([Path(holder(p)).absolute().parent for p in paths]) if paths else ""
     name = hashlib.md5(folder.encode(), usedforsecurity=False).hexdigest()
     memory = cache_folder() / "pictures" / f"{name}.json"
     try: known = dict(json.loads(memory.read_text(encoding="utf-8")))
@@ -112,13 +143,18 @@ def picture_names(paths, verify=False):
     names, new = [], {}
     for path in tqdm(paths, desc="content of pictures", delay=1, disable=None):
         try:
-            facts = os.stat(path)
-            if not stat.S_ISREG(facts.st_mode): raise OSError("no regular file")
-            own = [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
-            had = known.get(key := os.path.relpath(path, folder), [])
-            if verify or had[:3] != own: new[key] = had = [*own, file_md5(path)]
-            names.append(had[3])
-        except (OSError, UnicodeEncodeError): names.append(f"no file {Path(path).name}")
+            key = os.path.relpath(holder(path), folder)
+            if isinstance(path, Inside): own, key = path.stamp(), f"{key}/{path.name}"
+            else:
+                facts = os.stat(path)
+                if not stat.S_ISREG(facts.st_mode): raise OSError("no regular file")
+                own = [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
+            had = known.get(key, [])
+            if verify or not own or had[:3] != own:
+                had = [*(own or []), _content_md5(path)]
+                if own: new[key] = had
+            names.append(had[-1])
+        except (OSError, UnicodeEncodeError): names.append(f"no file {Path(str(path)).name}")
     if new:
         with contextlib.suppress(OSError):  # a memory that cannot be kept costs time, and nothing else
             memory.parent.mkdir(parents=True, exist_ok=True)

@@ -118,7 +118,7 @@ def probe_folder(
     data: str = "",  # folder where its data is now, if it has moved
     train_split: str = "",  # split to fit the probes on, if not the run's own
     val_split: str = "",  # split to measure on, if not the run's own
-    labels: str = "",  # keys of instances such as category,color, or a CSV file with columns image and label
+    labels: str = "",  # keys of instances (category,color), columns of a table, or a CSV file: image, label
     images: int = 2000,  # training images for the probes; 0 takes all
     device: str = "auto",  # auto takes a GPU where there is one; cpu does not
     seed: int = 0,  # of the probes and of the bootstrap
@@ -135,7 +135,8 @@ def probe_folder(
         for part in (opened.train.dataset.dataset, opened.val.dataset.dataset):
             part.labels, part.classes = read_labels(labels, part)
     names = objects and label_names([read_coco(folder/f"instances_{splits[1]}.json")], "category")
-    result, seen = probe_run(opened, keys, images, seed), examine_run(opened, names and noun_pattern(names))
+    result = probe_run(opened, keys if objects else (), images, seed)
+    seen = examine_run(opened, names and noun_pattern(names))
     result["diagnostics"] = dict(table=summarize(seen.scores, ALL_BASELINES), gains=caption_gain(seen.scores),
                                  meters=seen.meters, leak=seen.leak, found=diagnose(seen))
     text = f"## Examined\n\n{format_examination(seen)}\n\n## Probed\n\n{format_probe(result)}"

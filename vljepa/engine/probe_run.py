@@ -47,12 +47,12 @@ def examine_run(opened, nouns=None, images=0):
 
 def _image_paths(loader):
     "The files of its images, in order."
-    return [Path(loader.dataset.dataset.paths[i]) for i in loader.dataset.indices]
+    return [loader.dataset.dataset.paths[i] for i in loader.dataset.indices]
 
 def _trained_on(opened):
     "The files that the run was trained on, and that its probes are about to be."
     own = read_config(opened.run)[1]
-    if own.data and not Path(own.data).expanduser().is_dir(): own = replace(own, data=opened.config.data)
+    if own.data and not Path(own.data).expanduser().exists(): own = replace(own, data=opened.config.data)
     return [*_image_paths(make_loaders(own, opened.model, find_data(own))[0]), *_image_paths(opened.train)]
 
 def refuse_overlap(train_paths, test_paths):
@@ -156,14 +156,29 @@ def retrieve(opened, train, test, seed=0):
     chance = {f"recall@{k}": min(k / n, 1.) for k in (1, 5, 10)} | {"median rank": (n + 1) / 2}
     return found | {"chance": {"caption to image": chance, "image to caption": chance}}
 
+def common_classes(own, other):
+    "Classes of both parts: those of the first, then what only the other has. None: not one is common."
+    if own == other: return own
+    if {*own}.isdisjoint(other) or len({*own}) < len(own) or len({*other}) < len(other): return None
+    return [*dict.fromkeys([*own, *other])]
+
+def by_class(x, own, classes):
+    "Labels or shares [n, C, ...] of a part's own classes as columns of `classes`: zeros for what it has not."
+    if x is None or own == classes: return x
+    wide = x.new_zeros(len(x), len(classes), *x.shape[2:])
+    wide[:, [classes.index(name) for name in own]] = x
+    return wide
+
 def probe_run(opened, keys=("category",), images=2000, seed=0):
     "What can be read from a run's predictions, for JSON; keys: of the labels, () if not of objects."
-    config, classes, other = opened.config, *(x.dataset.dataset.classes for x in (opened.train, opened.val))
-    if classes != other:
-        raise ValueError(f"{config.train_split} has the classes {reprlib.repr(classes)}, "
-                         f"{config.val_split} has {reprlib.repr(other)}: give both the same categories")
+    config, known = opened.config, [x.dataset.dataset.classes for x in (opened.train, opened.val)]
+    classes = common_classes(*known)
+    if not classes and known[0] != known[1]:
+        raise ValueError(f"{config.train_split} has the classes {reprlib.repr(known[0])}, "
+                         f"{config.val_split} has {reprlib.repr(known[1])}: give both the same categories")
     refuse_overlap(_trained_on(opened), _image_paths(opened.val))
     train, test = collect(opened, opened.train, images), collect(opened, opened.val)
+    train, test = (f._replace(labels=by_class(f.labels, c, classes)) for f, c in zip((train, test), known))
     found = retrieve(opened, train, test, seed) if opened.model.text is not None else {}
     result = dict(seed=seed, train_images=len(train.ids), test_images=len(test.ids), classes=classes,
                   labels={}, positives={}, average_precision={}, retrieval=found)
@@ -174,10 +189,13 @@ def probe_run(opened, keys=("category",), images=2000, seed=0):
         raise ValueError(f"{len(train.ids)} training images and {len(test.ids)} test images have labels; "
                          "probes need 10 and 1 at the least: choose other --labels, or raise --images")
     sets, cover, vision = {"in the image": (train.labels, test.labels)}, [], opened.model.vision
-    for split, loader, f in ((config.train_split, opened.train, train), (config.val_split, opened.val, test)):
+    parts = (config.train_split, opened.train, train), (config.val_split, opened.val, test)
+    for (split, loader, f), own in zip(parts, known):
         path = dict(zip(loader.dataset.dataset.ids, loader.dataset.dataset.paths))
+        split = loader.dataset.dataset.split or split  # as the source calls it
         places = find_data(config)/"annotations", split, f.ids, keys, vision.transform(), vision.grid
-        cover.append(label_regions(*places, [path[i] for i in f.ids]) if keys else None)
+        shares = label_regions(*places, [path[i] for i in f.ids]) if keys else None
+        cover.append(by_class(shares, own, classes))
     if all(x is not None for x in cover):
         sets["in the hidden part"] = tuple(hidden_labels(x, f.hide) for x, f in zip(cover, (train, test)))
     for name, labels in sets.items():

@@ -122,7 +122,7 @@ def _part_features(opened, loader, split):
         guess = look.guesses["without text" if opened.model.text is None else "right"]
         pooled.append(torch.cat([visible.mean(1), guess.mean(1)], -1)[known].cpu())
         hide.append(look.mask.hide[known].cpu())
-        ids += look.batch.image_ids[known].tolist()
+        ids += [i for i, labelled in zip(look.batch.ids, known.tolist()) if labelled]
     transform, grid, path = vision.encoder.transform(), vision.grid, dict(zip(data.ids, data.paths))
     paths = [path[i] for i in ids]
     facts = file_md5(annotations/f"instances_{split}.json"), ids, picture_names(paths)
