@@ -134,9 +134,8 @@ def set_image_size(vit, size):
     else: vit.pretrained_cfg["input_size"] = 3, *((size, size) if isinstance(size, int) else size)
 
 
-def timm_state(vit, file):
-    "Weights in a file, by the names that this kind of ViT gives them, positions resampled to its grid."
-    state = timm.models.load_state_dict(str(file), weights_only=True)
+def timm_state(vit, state):
+    "Weights by the names that this kind of ViT gives them, positions resampled to its grid."
     return sys.modules[type(vit).__module__].checkpoint_filter_fn(state, vit)
 
 # %% ../nbs/04_encoders.ipynb #n04vis01
@@ -150,7 +149,7 @@ def vision_encoder(
     vit, folder, name = build_vit(source), find_folder(source, "vit"), str(source)
     if image_size: set_image_size(vit, image_size)
     if pretrained and folder:
-        state = timm_state(vit, folder/"model.safetensors")
+        state = timm_state(vit, timm.models.load_state_dict(str(folder/"model.safetensors")))
         vit.load_state_dict({k: x for k, x in state.items() if not k.startswith("head.")})
     elif pretrained:  # a size that does not fit has been refused by now, before weights are fetched
         size = dict(img_size=vit.patch_embed.img_size) if hasattr(vit, "set_input_size") else {}
@@ -165,9 +164,8 @@ class TextEncoder(nn.Module):
         self.name, self.bert, self.tokenizer, self.dim = name, bert, tokenizer, bert.config.hidden_size
         table = getattr(getattr(bert, "embeddings", None), "position_embeddings", None)
         unused = getattr(table, "padding_idx", None)  # RoBERTa's kin number positions from behind this row
-        most = getattr(bert.config, "max_position_embeddings", None) or tokenizer.model_max_length
-        most -= 0 if unused is None else unused + 1
-        self.max_length = min(tokenizer.model_max_length, most)  # may be lowered, not raised
+        most = max(getattr(bert.config, "max_position_embeddings", 0) or 0, 0) or tokenizer.model_max_length
+        self.max_length = min(tokenizer.model_max_length, most - (0 if unused is None else unused + 1))
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor: # [B, T, D]
         "Encode token `ids` [B, T]; where `mask` [B, T] is False is padding, not read, and zeros come out."
@@ -193,6 +191,7 @@ def build_bert(where, config, pretrained):
     kind, known = type(config), (transformers.MODEL_FOR_TEXT_ENCODING_MAPPING, transformers.MODEL_MAPPING)
     cls, log = next((c[kind] for c in known if kind in c), None), transformers.logging
     if cls is None: cls = getattr(transformers, kind.__name__.replace("Config", "Model"))  # as SigLIP's
+    if decodes := config.is_encoder_decoder: config.is_encoder_decoder = kind not in known[0]
     options = {"add_pooling_layer": False} if "add_pooling_layer" in inspect.signature(cls).parameters else {}
     verbosity, bar = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()  # no list of weights that are not used
@@ -203,7 +202,7 @@ def build_bert(where, config, pretrained):
     finally:
         log.set_verbosity(verbosity)
         if bar: log.enable_progress_bar()
-    if config.is_encoder_decoder and hasattr(bert, "decoder"): bert = bert.get_encoder()
+    if decodes: bert = bert.get_encoder()
     return bert.float(), sorted(info["missing_keys"])  # a file in half precision may be loaded as such
 
 # %% ../nbs/04_encoders.ipynb #n04txt01
