@@ -113,6 +113,7 @@ def try_vision(name, args):
     for on in (False, True):
         vit.set_grad_checkpointing(on)
         vit.zero_grad()
+        torch.manual_seed(0)  # some move their positions at random while they train
         encoder.train()(images, keep, layers=2).square().sum().backward()
         grads.append([p.grad for p in vit.parameters() if p.grad is not None])
     same = len(grads[0]) == len(grads[1]) and all(close(*pair) for pair in zip(*grads))
