@@ -3,6 +3,7 @@ what is promised of them holds.
 
     python evidence/reliability/encoders.py           writes evidence/reliability/results/encoders.json
     python evidence/reliability/encoders.py --vision  only the names of timm; --text: only the families of transformers
+    python evidence/reliability/encoders.py --vision sapiens2    these names once more, each with the commit; the others stay
 
 Of timm all names are tried that cut patches by one projection, cut down to two blocks and to a grid of 4 x 3 patches, with noise
 added to all weights so that none is at a harmless beginning. Of transformers a small model of each family is saved in a folder,
@@ -218,6 +219,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vision", action="store_true")
     parser.add_argument("--text", action="store_true")
+    parser.add_argument("names", nargs="*", help="parts of names of timm")
     args = parser.parse_args()
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -226,16 +228,19 @@ def main():
     result = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     both, start = args.vision == args.text, time.time()
     if args.vision or both:
-        names, rows = one_projection(), {}
+        names, rows = one_projection(), dict(result["vision"]["names"]) if args.names else {}
         for name, (small, _) in names.items():
-            rows[name] = dict(family=family(name)) | try_vision(name, small)
+            if args.names and not any(part in name for part in args.names): continue
+            again = dict(commit=provenance()["commit"], **{k: v for k, v in rows[name].items() if k == "ddp"}) if args.names else {}
+            rows[name] = dict(family=family(name)) | try_vision(name, small) | again
             print(name, {k: v for k, v in rows[name].items() if k != "family"}, flush=True)
-        smallest = {}
+        smallest, kept = {}, {k: result["vision"][k] for k in ("seconds", "provenance")} if args.names else {}
         for name, (small, size) in sorted(names.items(), key=lambda item: item[1][1]):
             if rows[name]["accepted"]: smallest.setdefault(rows[name]["family"], ("vision", name, small))
-        for name, row in train_together([*smallest.values()]).items(): rows[name]["ddp"] = row
+        jobs = [] if args.names else [*smallest.values()]
+        for name, row in (train_together(jobs) if jobs else {}).items(): rows[name]["ddp"] = row
         result["vision"] = dict(names=rows, accepted=sum(r["accepted"] for r in rows.values()), seconds=round(time.time() - start),
-                                provenance=provenance())
+                                provenance=provenance()) | kept
     if args.text or both:
         start, rows = time.time(), {}
         with tempfile.TemporaryDirectory() as folder:
