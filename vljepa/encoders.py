@@ -96,10 +96,10 @@ class VisionEncoder(nn.Module):
         vit.reset_classifier(0, "")  # drops attention pooling, which some models have and nothing here uses
         cut = getattr(vit, "patch_embed", None) or vit.embeds  # as a NaFlexVit calls it
         self.name, self.vit, self.dim = name, vit, vit.embed_dim
-        self.image_size = tuple(getattr(cut, "img_size", None) or vit.pretrained_cfg["input_size"][1:])
-        self.grid = tuple(side//patch for side, patch in zip(self.image_size, cut.patch_size))
-        self.num_patches, size = math.prod(self.grid), dict(input_size=(3, *self.image_size))
-        self.data_config = timm.data.resolve_model_data_config(vit) | size
+        size = self.image_size = tuple(getattr(cut, "img_size", None) or vit.pretrained_cfg["input_size"][1:])
+        self.grid = tuple(getattr(cut, "grid_size", 0) or (n//p for n, p in zip(size, cut.patch_size)))
+        self.num_patches = math.prod(self.grid)
+        self.data_config = timm.data.resolve_model_data_config(vit) | dict(input_size=(3, *size))
         if fault := hiding_fault(self): raise ValueError(f"{name} cannot hide patches: {fault}; {advice}")
 
     def transform(self) -> Callable: # PIL image -> [3, H, W]
