@@ -99,7 +99,8 @@ def unknown_share(captions, tokenizer):
     if not getattr(tokenizer, "is_fast", False):  # which cannot say where a piece of a word came from
         ids = [i for line in captions for i in tokenizer(line, add_special_tokens=False)["input_ids"]]
         return ids.count(tokenizer.unk_token_id) / max(1, len(ids))
-    found, known = tokenizer(list(captions), add_special_tokens=False, return_offsets_mapping=True), []
+    options, known = dict(add_special_tokens=False, return_offsets_mapping=True, verbose=False), []
+    found = tokenizer(list(captions), **options)
     for i, caption in enumerate(captions):
         words = {}
         for piece, span, k in zip(found["input_ids"][i], found["offset_mapping"][i], found.word_ids(i)):
@@ -127,7 +128,7 @@ def data_facts(train, val):
     words, own, other = val.collate_fn, train.dataset, val.dataset
     learned, held_out = ({rows.dataset.pictures[i] for i in rows.indices} for rows in (own, other))
     texts = [text for rows in (own, other) for i in rows.indices for text in rows.dataset.captions[i]]
-    some = texts[::1 + len(texts) // 2000] if words.tokenizer else []
+    some = texts[::1 + len(texts) // 1000] if words.tokenizer else []
     return dict(training_rows=len(own), held_out_pictures=len(held_out), training_pictures=len(learned),
         unknown_words=unknown_share(some, words.tokenizer) if some else None,
         held_out_rows_in_training_split=sum(name in held_out for name in own.dataset.pictures),

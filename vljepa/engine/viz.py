@@ -192,6 +192,7 @@ def _tell_unknown(share):
     "How many words a text encoder does not know, and what else there is where these are many."
     if share is None: return ""  # there is no text encoder
     told = f"The text encoder does not know {share:.1%} of the words in the captions"
+    if not share: return "The text encoder knows the words in the captions."
     if share < .1: return told + "."
     return told + (" and spells them in letters: give one that knows them with --text, such as "
                    "bert-base-uncased, another name that transformers knows, or a folder.")
