@@ -19,7 +19,8 @@ from vljepa.encoders import (
     TextEncoder, VisionEncoder, build_bert, build_vit, find_bert, find_folder, hiding_fault, is_frozen,
     set_image_size)
 from ..model import GIVEN, PRESETS, VLJEPA, VLJEPAConfig
-from .weights import check_fetched, first_line, load_weights
+from .files import first_line
+from .weights import check_fetched, load_weights
 
 # %% ../../nbs/engine/E06_hub.ipynb #n06proof
 _WORDS = "a large blue circle in the center and a small red star at the top left"
