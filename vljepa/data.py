@@ -117,7 +117,8 @@ def tokenize(captions: list[str], tokenizer: Callable, max_length=64) -> tuple[T
     if not captions or tokenizer is None:
         return tuple(torch.zeros(len(captions), 0, dtype=kind) for kind in (torch.int64, torch.bool))
     most = min(max_length, 2**31 - 1)  # tokenizers count no further
-    tokens = tokenizer(captions, padding=True, truncation=True, max_length=most, return_tensors="pt")
+    options = dict(truncation=True, max_length=most, return_tensors="pt", return_attention_mask=True)
+    tokens = tokenizer(captions, padding=True, **options)
     return tokens["input_ids"].long(), tokens["attention_mask"].bool()
 
 # %% ../nbs/02_data.ipynb #c053

@@ -83,7 +83,7 @@ def word_attribution(model: VLJEPA, look: Look, i: int = 0) -> tuple[list[str], 
 def word_gradient(model: VLJEPA, look: Look, i: int = 0, patches=(0,)) -> tuple[list[str], Tensor]:  # [W, P]
     "To first order, what each word of image `i` of a `look` adds to the `model`'s cosine at P `patches`."
     look, words = _same_image(look, i), look.batch.captions[i].split()
-    owner = [k for k, word in enumerate(words) for _ in word + " "]  # of each character, and of spaces
+    owner = [k for k, word in enumerate(words) for _ in f" {word}"][1:]  # of characters; spaces begin words
     text, real = caption_latents(model, look.batch, [line := " ".join(words)])
     text = text.detach().requires_grad_()
     guess = model.predictor(look.context, *look.mask, text, real)

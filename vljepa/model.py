@@ -42,7 +42,7 @@ class VLJEPAConfig:
     vision: str = "tiny"  # Name or folder of the vision encoder
     text: str = "tiny"  # Name or folder of the text encoder; empty for a model without captions
     vision_weights: str = ""  # Local weights file for `vision`; empty to use the name's own
-    image_size: int = 0  # Image side in pixels; 0 keeps the encoder's own
+    image_size: int = 0  # Image side in pixels, or HEIGHTxWIDTH; 0 keeps the encoder's own
     pretrained: bool = True  # Load the encoders' weights; False starts them at random
     dim: int = 128  # Width of the predictor
     depth: int = 3  # Blocks of the predictor

@@ -6,7 +6,7 @@
 __all__ = ['vljepa_data', 'vljepa_train']
 
 # %% ../../nbs/engine/E17_cli.ipynb #imports01
-import argparse, json, os, sys, time
+import argparse, json, os, re, sys, time
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -26,6 +26,13 @@ from .check import check_folder
 from .trainer import Trainer
 
 # %% ../../nbs/engine/E17_cli.ipynb #c088
+def image_size(text):
+    "Pixels of a side, or of height and width: 224 or 96x64."
+    if not re.fullmatch(r"\d+(x\d+)?", text):
+        raise argparse.ArgumentTypeError(f"give a number or HEIGHTxWIDTH, such as 224 or 96x64, not {text!r}")
+    sides = tuple(map(int, text.split("x")))
+    return sides if len({*sides}) > 1 else sides[0]
+
 def make_parser():
     "Of `vljepa_train`; every field of the two configurations is an option, and its comment the help."
     parser = argparse.ArgumentParser("vljepa_train", formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -50,7 +57,7 @@ def make_parser():
             same = len(set(defaults.values())) == 1
             shown = defaults["tiny"] if same else ", ".join(f"{n}: {v}" for n, v in defaults.items())
             kind = (dict(action=argparse.BooleanOptionalAction) if isinstance(f.default, bool)
-                    else dict(type=type(f.default), metavar="X"))
+                    else dict(type=dict(image_size=image_size).get(f.name, type(f.default)), metavar="X"))
             note = (notes[f.name] or "").replace("%", "%%")  # none for a class that was typed into a notebook
             group.add_argument("--" + f.name.replace("_", "-"), default=argparse.SUPPRESS, **kind,
                                help=note if shown == "" else f"{note} (default: {shown})")

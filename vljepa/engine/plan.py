@@ -26,7 +26,7 @@ from ..losses import LOSSES
 from ..model import PRESETS, VLJEPA, VLJEPAConfig
 from ..learn import param_groups
 from .files import friendly_errors
-from .hub import load_model
+from .hub import freeze_unused, load_model
 from .runs import TRAIN_PRESETS, TrainConfig
 from .loaders import FIXED_MASKS, make_mask
 from .processes import save_memory
@@ -78,6 +78,7 @@ def empty_model(config):
         text = str(write_bert_base(Path(folder))) if config.text == "bert-base-uncased" else config.text
         model = load_model(replace(config, text=text, vision_weights="", pretrained=False))
     model.config = config
+    freeze_unused(model)
     return model
 
 def half_precision(config):

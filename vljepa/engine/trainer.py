@@ -26,7 +26,7 @@ from ..model import PRESETS, VLJEPA, VLJEPAConfig
 from ..measure import BASELINES, collapse_alarms, looks, summarize
 from ..learn import Callback, Learner, count_trained, param_groups, schedule
 from .files import cache_folder, progress, sync
-from .hub import load_model
+from .hub import check_model, freeze_unused, load_model
 from .features import Views, by_position, positions, store_features
 from .runs import (
     Metrics, TRAIN_PRESETS, TrainConfig, check_settings, lock_run, provenance, write_config)
@@ -58,7 +58,8 @@ class Trainer(Learner):
         self.own, self.lock, self.seconds, self.skipped = accelerator is None, None, 0., SkipBroken()
         with acc.main_process_first(): self.root = find_data(c)  # one process writes, the others find
         torch.manual_seed(c.seed)
-        model = given if isinstance(given, VLJEPA) else load_model(given)
+        model = check_model(given) if isinstance(given, VLJEPA) else load_model(given)
+        self.unused = freeze_unused(model)  # else several processes would wait for their gradients
         self.marks = encoder_marks(model.to(acc.device))
         masker, grid = make_mask(c, model.vision.grid), model.vision.grid
         self.bank = MaskBank(masker, 64, seed=0)  # the same for every run
@@ -279,7 +280,9 @@ def _quick_look(self:Trainer):
 def told(self:Trainer) -> dict: # Part of results.json
     "What was really hidden, and what is odd about the data."
     masks = mask_shares(self.bank.mask, self.model.vision.grid)
-    return dict(masks=masks, data=self.facts, broken_images=self._broken())
+    size = getattr(self.model.vision, "image_size", None)
+    return dict(masks=masks, data=self.facts, broken_images=self._broken(), image_size=size,
+                unused_parameters=self.unused)
 
 @patch
 def _finish(self:Trainer):

@@ -188,9 +188,19 @@ def plot_run(run: Path) -> plt.Figure:  # left cosines, right meters as shares o
     return fig
 
 # %% ../../nbs/engine/E13_viz.ipynb #c069
+def _tell_unknown(share):
+    "How many words a text encoder does not know, and what else there is where these are many."
+    if share is None: return ""  # there is no text encoder
+    told = f"The text encoder does not know {share:.1%} of the words in the captions"
+    if not share: return "The text encoder knows the words in the captions."
+    if share < .1: return told + "."
+    return told + (" and spells them in letters: give one that knows them with --text, such as "
+                   "bert-base-uncased, another name that transformers knows, or a folder.")
+
 def format_facts(result):
     "What was really hidden, and what is odd about the data, in sentences."
     m, d, broken = result["masks"], result["data"], result["broken_images"]
+    unknown = _tell_unknown(d.get("unknown_words"))
     told = [(True, f"Masks hide {m['hidden']:.1%} of the patches, show {m['visible']:.1%}, and leave out "
                    f"{m['neither']:.1%}."),
         (d["training_rows"] != d["training_pictures"],
@@ -198,6 +208,7 @@ def format_facts(result):
          "of them is held out, and each held-out picture is asked once."),
         (d["captions_cut"], f"{d['captions_cut']:,} of {d['captions']:,} captions are longer than "
                             f"{d['max_tokens']} tokens and were cut."),
+        (unknown, unknown),
         (broken, f"{len(broken):,} images could not be read, such as {'; '.join(broken[:3])}."),
         (d["without_other_caption"],
          f"For {d['without_other_caption']:,} of {d['held_out_pictures']:,} held-out images no other caption "
@@ -211,6 +222,7 @@ def format_report(run, result):
         by = {k: table["right"]["skill"] - table[k]["skill"] for k in ("shuffled", "empty")}
         gain = ["**Does it use the caption?** Skill with the right caption minus skill with a shuffled one: "
                 f"{by['shuffled']:+.3f}; minus skill with an empty one: {by['empty']:+.3f}."]
+    size = ", images of {}x{} pixels".format(*result["image_size"]) if result.get("image_size") else ""
     best = max(BASELINES, key=lambda b: table[b]["cosine"])
     score, alarms = table.get("right") or table["without text"], [*collapse_alarms(**meters).values()]
     facts = (f"{n} {meters['prediction'][n]:.2f} (targets {meters['target'][n]:.2f})" for n in METERS)
@@ -225,7 +237,7 @@ def format_report(run, result):
         "within and rankme of the predictions as a share of the targets' values](curve.png)",
         "![Images, their visible parts, and the cosine of each hidden patch's prediction](examples.png)",
         f"{result['steps']} steps in {result['seconds']} s, {result['trained_parameters']:,} trained "
-        f"parameters, seed {result['seed']}.",
+        f"parameters, seed {result['seed']}{size}.",
         "\n".join(f"- {k}: {v}" for k, v in result["provenance"].items())]) + "\n"
 
 def write_report(run, result, examples):
