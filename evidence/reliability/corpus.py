@@ -152,7 +152,7 @@ CORPUS = {  # name: (how to spoil a folder, a part of the sentence or None)
     "an id that comes twice": (lambda h: h.edit(lambda c: c["images"].append(c["images"][0])), "is the id of several"),
     "annotations of unknown images": (lambda h: h.edit(lambda c: c["annotations"].append(dict(id=-1, image_id=-1, caption="x"))),
                                       None),
-    "a category of captions, which have none": (lambda h: h.set("annotations", "category_id", 99), None),
+    "a caption with a category": (lambda h: h.set("annotations", "category_id", 99), None),
     "a name with ..": (lambda h: h.set("images", "file_name", f"../../../secret/{h.image().name}"), "leads out of"),
     "an absolute name": (lambda h: h.set("images", "file_name", str(h.secret/h.image().name)), "leads out of"),
     "backslashes": (name("..\\..\\..\\secret\\a.png"), "leads out of"),

@@ -36,8 +36,8 @@ def _same_pictures(names, paths):
     if not twice: return []
     more = sum(map(len, twice)) - len(twice)
     first, second = (one_line(str(path)) for path in twice[0][:2])
-    return [f"rows that show another row's picture: {more:,}, such as {second} and {first}; no split separates "
-            "them"]
+    return [f"rows that show another row's picture: {more:,}, such as {second} and {first}; no split "
+            "separates them"]
 
 def _plot_captioned(data, n=10):
     "The first `n` pictures that can be read, in the order of their content, with their captions."

@@ -30,7 +30,7 @@ _SHARES = "warmup momentum momentum_end drop_caption".split()
 @dataclass(frozen=True)
 class TrainConfig:
     "Everything about a run that is not architecture."
-    data: str = ""  # Folder of captioned pictures, its table or shard; empty: ShapesWorld, in the cache folder
+    data: str = ""  # Folder of captioned pictures, or its table; empty writes ShapesWorld to the cache folder
     train_split: str = "train"  # Split to train on
     val_split: str = "val"  # Split to evaluate on
     train_images: int = 0  # Train on so many images, drawn by their content; 0 takes all

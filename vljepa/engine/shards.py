@@ -34,8 +34,10 @@ def _parts(files):
         text = files[ending]().decode("utf-8-sig", "replace")
         if ending != "json": said = text.splitlines()
         else:
-            try: about = json.loads(json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace"))
-            except (ValueError, RecursionError): about = {}  # half characters have become question marks
+            try:  # half characters become question marks
+                plain = json.dumps(json.loads(text), ensure_ascii=False)
+                about = json.loads(plain.encode("utf-8", "replace"))
+            except (ValueError, RecursionError): about = {}
             about = about if isinstance(about, dict) else {}
             said = texts_of(about)
     return picture, said, about

@@ -6,7 +6,7 @@
 __all__ = ['open_source']
 
 # %% ../../nbs/engine/E05_sources.ipynb #s602
-import contextlib, json, re
+import contextlib, json, os, re
 from functools import partial
 from pathlib import Path
 import torch
@@ -26,7 +26,8 @@ _CAPTIONS = re.compile(r"(^|[^a-z])(captions?|metadata|token|results|dataset)([^
 
 def _folders(root):
     "The folder, then those within it; no links."
-    return [root, *sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink())]
+    with os.scandir(root) as entries:  # asks nothing of each file, of which there may be a hundred thousand
+        return [root, *sorted(Path(entry) for entry in entries if entry.is_dir(follow_symlinks=False))]
 
 def _files(root, endings):
     "Files in the folder and in those within it."
