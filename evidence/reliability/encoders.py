@@ -41,7 +41,7 @@ RESULTS = Path(__file__).resolve().parent/"results"/"encoders.json"
 PREFIXES = "vit", "deit", "beit", "eva", "flexivit", "naflex", "aimv2"
 FAMILIES = {  # the first pattern that a name of timm has
     "DINOv3": "dinov3", "DINOv2": "dinov2", "Sapiens-2": "sapiens2", "SigLIP": "siglip|gemma", "PE": "_pe_", "EVA-02": "^eva02", "EVA": "^eva",
-    "CLIP": "clip|beit3" , "ViT with RoPE": "rope", "AIMv2": "^aimv2", "DeiT III": "^deit3", "DeiT": "^deit", "BEiT": "^beit",
+    "CLIP and BEiT-3": "clip|beit3", "ViT with RoPE": "rope", "AIMv2": "^aimv2", "DeiT III": "^deit3", "DeiT": "^deit", "BEiT": "^beit",
     "FlexiViT": "^flexivit", "NaFlexViT": "^naflex", "ViT with relative positions": "relpos", "ViT": "^vit"}
 SIZES = dict(  # of whatever a configuration calls them
     vocab_size=400, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, max_position_embeddings=64,
