@@ -6,7 +6,7 @@
 __all__ = ['check_folder']
 
 # %% ../../nbs/engine/E15_check.ipynb #s702
-import collections, re, textwrap
+import collections, textwrap
 from pathlib import Path
 import matplotlib.pyplot as plt
 from tqdm import tqdm
@@ -15,19 +15,10 @@ from .files import one_line
 from .pictures import picture_names, read_rgb
 from .sources import find_parts, open_source
 from .hub import load_text
-from .loaders import seeded_order
+from .loaders import seeded_order, unknown_words
 from .viz import save_figure
 
 # %% ../../nbs/engine/E15_check.ipynb #s705
-def _unknown_words(captions, tokenizer):
-    "Share of the words that a tokenizer replaces or spells letter by letter, and the most frequent of them."
-    words = collections.Counter(word for text in captions for word in re.findall(r"\w+", text.lower()))
-    pieces = tokenizer([*words], add_special_tokens=False)["input_ids"] if words else []
-    unknown = {word for word, ids in zip(words, pieces)
-               if tokenizer.unk_token_id in ids or len(word) > 2 and len(ids) >= len(word)}
-    share = sum(words[word] for word in unknown) / max(words.total(), 1)
-    return share, [word for word, _ in words.most_common() if word in unknown][:5]
-
 def _same_pictures(names, paths):
     "A sentence about rows that show one picture; empty where there are none."
     rows = collections.defaultdict(list)
@@ -67,8 +58,8 @@ def check_folder(
     each = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
     splits = f"the splits {', '.join(map(one_line, sorted(parts)))}"
     if "" in parts: splits = "no splits: --val-images holds some out"
-    share, unknown = _unknown_words([t for texts in data.captions for t in texts],
-                                    load_text(text or PRESETS["tiny"].text).tokenizer)
+    share, unknown = unknown_words([t for texts in data.captions for t in texts],
+                                   load_text(text or PRESETS["tiny"].text).tokenizer)
     such = f", such as {', '.join(unknown)}: another --text reads more" if unknown else ""
     said = [f"{root}: read as {layout}, with {splits}",
             f"{root}: {data.split or 'it'} has {len(data):,} images with {sum(counts):,} captions ({each} "

@@ -6,7 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/engine/E10_loaders.ipynb #imports01
-import hashlib, itertools, multiprocessing, os, signal, threading
+import collections, hashlib, itertools, multiprocessing, os, re, signal, threading
 from pathlib import Path
 from types import SimpleNamespace
 import torch
@@ -127,24 +127,14 @@ def count_long(captions, tokenizer, max_length):
     if not long: return 0
     return sum(len(ids) > max_length for ids in tokenizer(long, verbose=False)["input_ids"])
 
-def unknown_share(captions, tokenizer):
-    "Share of words that a `tokenizer` makes nothing of, or spells in letters, half of the word at least."
-    if not captions: return 0.
-    if not getattr(tokenizer, "is_fast", False):  # which cannot say where a piece of a word came from
-        ids = [i for line in captions for i in tokenizer(line, add_special_tokens=False)["input_ids"]]
-        return ids.count(tokenizer.unk_token_id) / max(1, len(ids))
-    options, known = dict(add_special_tokens=False, return_offsets_mapping=True, verbose=False), []
-    found = tokenizer(list(captions), **options)
-    for i, caption in enumerate(captions):
-        words = {}
-        for piece, span, k in zip(found["input_ids"][i], found["offset_mapping"][i], found.word_ids(i)):
-            words.setdefault(k, []).append((piece, caption[slice(*span)].strip()))
-        for pieces in words.values():
-            sizes = [len(text) for _, text in pieces]
-            if not any(c.isalnum() for _, text in pieces for c in text): continue
-            strange = any(piece == tokenizer.unk_token_id for piece, _ in pieces)
-            known.append(not strange and (len(sizes) == 1 or 2 * sizes.count(1) < sum(sizes)))
-    return 1 - sum(known) / len(known) if known else 0.
+def unknown_words(captions, tokenizer):
+    "Share of words that a `tokenizer` makes nothing of or spells in letters; and the most frequent of them."
+    words = collections.Counter(word for text in captions for word in re.findall(r"\w+", text.lower()))
+    pieces = tokenizer([*words], add_special_tokens=False, verbose=False)["input_ids"] if words else []
+    spelled = lambda word, ids: len(word) > 2 and 2 * len(ids) > len(word) + 1
+    strange = {w for w, ids in zip(words, pieces) if tokenizer.unk_token_id in ids or spelled(w, ids)}
+    share = sum(words[word] for word in strange) / max(words.total(), 1)
+    return share, [word for word, _ in words.most_common() if word in strange][:5]
 
 def loader_means(model, loader, images=1024):
     "`latent_means` of the first training images in the order of their content, not of the loader."
@@ -162,9 +152,9 @@ def data_facts(train, val):
     words, own, other = val.collate_fn, train.dataset, val.dataset
     learned, held_out = ({rows.dataset.pictures[i] for i in rows.indices} for rows in (own, other))
     texts = [text for rows in (own, other) for i in rows.indices for text in rows.dataset.captions[i]]
-    some = texts[::1 + len(texts) // 1000] if words.tokenizer else []
+    unknown, such = unknown_words(texts, words.tokenizer) if words.tokenizer else (None, [])
     return dict(training_rows=len(own), held_out_pictures=len(held_out), training_pictures=len(learned),
-        unknown_words=unknown_share(some, words.tokenizer) if some else None,
+        unknown_words=unknown, unknown_examples=such,
         held_out_rows_in_training_split=sum(name in held_out for name in own.dataset.pictures),
         without_other_caption=sum(map(int.__eq__, rows_of_others(other), other.indices)),
         captions=len(texts), max_tokens=words.max_length,

@@ -188,11 +188,12 @@ def plot_run(run: Path) -> plt.Figure:  # left cosines, right meters as shares o
     return fig
 
 # %% ../../nbs/engine/E13_viz.ipynb #c069
-def _tell_unknown(share):
+def _tell_unknown(share, such=()):
     "How many words a text encoder does not know, and what else there is where these are many."
     if share is None: return ""  # there is no text encoder
     told = f"The text encoder does not know {share:.1%} of the words in the captions"
     if not share: return "The text encoder knows the words in the captions."
+    if such: told += f", such as {', '.join(such)}"
     if share < .1: return told + "."
     return told + (" and spells them in letters: give one that knows them with --text, such as "
                    "bert-base-uncased, another name that transformers knows, or a folder.")
@@ -200,7 +201,7 @@ def _tell_unknown(share):
 def format_facts(result):
     "What was really hidden, and what is odd about the data, in sentences."
     m, d, broken = result["masks"], result["data"], result["broken_images"]
-    unknown = _tell_unknown(d.get("unknown_words"))
+    unknown = _tell_unknown(d.get("unknown_words"), d.get("unknown_examples", ()))
     told = [(True, f"Masks hide {m['hidden']:.1%} of the patches, show {m['visible']:.1%}, and leave out "
                    f"{m['neither']:.1%}."),
         (d["training_rows"] != d["training_pictures"],
