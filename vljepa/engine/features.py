@@ -113,6 +113,11 @@ def store_images(encoder, data, folder, limit, layers, views, first=0, workers=0
     return StoredPart(data, first, latents, contexts, readable, stored[plain[0].name] if pixels else None)
 
 # %% ../../nbs/engine/E08_features.ipynb #c050
+def to_float(latents, device):
+    "Stored latents as float32 on a device, to which they travel in half precision."
+    if device.type == "cpu": return torch.from_numpy(latents.astype(np.float32))
+    return torch.from_numpy(latents).to(device).float()
+
 class StoredVision(nn.Module):
     "A frozen vision encoder's answers, in parts: takes image numbers [B] where the encoder takes images."
     def __init__(self, encoder, parts):
@@ -126,9 +131,9 @@ class StoredVision(nn.Module):
 
     def _find(self, numbers):
         "The part where images are stored, which must be one, and rows in it."
-        numbers = numbers.cpu()
+        numbers = numbers.cpu().numpy()
         part = [p for p in self.parts if p.first <= numbers.min()][-1]
-        return part, (numbers - part.first).numpy()
+        return part, numbers - part.first
 
     def pictures(self, numbers):
         "The images themselves [B, 3, H, W], from stored pixels or their files, on the same device."
@@ -141,12 +146,12 @@ class StoredVision(nn.Module):
     def forward(self, numbers, keep=None, layers=1):
         "What the encoder would answer, [B, N, D] or [B, Nv, D]; it is asked where nothing is stored."
         part, rows = self._find(numbers)
-        load = lambda array, *index: torch.from_numpy(array[(rows, *index)]).to(numbers.device).float()
+        load = lambda array, *index: to_float(array[(rows, *index)], numbers.device)
         if keep is None and layers in part.latents: return load(part.latents[layers])
         for bank, chosen, latents in part.contexts if layers == 1 and keep is not None else ():
             if bank.shape[1] != keep.shape[1]: continue
-            same = (bank[chosen[rows]] == keep.cpu()[:, None]).all(-1)  # [B, V]
-            if same.any(1).all(): return load(latents, same.int().argmax(1).numpy())
+            same = (bank[chosen[rows]].numpy() == keep.cpu().numpy()[:, None]).all(-1)  # [B, V]
+            if same.any(1).all(): return load(latents, same.argmax(1))
         if next(self.encoder.parameters()).device != numbers.device: self.encoder.to(numbers.device)
         return self.encoder(self.pictures(numbers), keep, layers)
 
@@ -184,7 +189,7 @@ class StoredText(nn.Module):
 
     def forward(self, ids, mask):
         "What the encoder would answer, [B, T, Dt], zeros at the padding."
-        x = torch.from_numpy(self.tokens[ids.cpu().numpy()]).to(ids.device).float()
+        x = to_float(self.tokens[ids.cpu().numpy()], ids.device)
         return x.masked_fill(~mask.unsqueeze(-1), 0.)
 
 @torch.no_grad()

@@ -68,6 +68,13 @@ def told_to_all(fault):
     "What went wrong in any process, in all."
     return next((f for f in gather_object([fault]) if f is not None), None)
 
+def agree(accelerator, sizes, fault=None):
+    "Sizes of the batches of all processes, and a fault of any of them: one small tensor, and words if need be."
+    if accelerator.num_processes == 1: return [sizes], fault
+    own = torch.tensor([[int(fault is not None), *sizes]], device=accelerator.device)
+    rows = accelerator.gather(own).tolist()
+    return [row[1:] for row in rows], told_to_all(fault) if any(row[0] for row in rows) else None
+
 def together(work):
     "Do what every process does, or one for all; where it fails in one, it fails in all."
     fault = None

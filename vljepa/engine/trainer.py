@@ -34,7 +34,7 @@ from .loaders import (
     data_facts, data_marks, find_data, fixed_masks, loader_captions, loader_means, make_loaders, make_mask)
 from .checkpoints import encoder_marks, load_checkpoint, save_checkpoint
 from .processes import (
-    Seen, StopSignal, explained, make_accelerator, mean_loss, pick_precision, save_memory, shared_out,
+    Seen, StopSignal, agree, explained, make_accelerator, mean_loss, pick_precision, save_memory, shared_out,
     start_trackers, together, told_to_all, vanished)
 from .viz import plot_examples, write_report
 from .callbacks import SkipBroken
@@ -55,7 +55,8 @@ class Trainer(Learner):
         c, given = self.config, model_config or PRESETS["tiny"]
         check_settings(self.run, given.config if isinstance(given, VLJEPA) else given, c)
         self.accelerator = acc = make_accelerator(c, self.run, accelerator)
-        self.own, self.lock, self.seconds, self.skipped = accelerator is None, None, 0., SkipBroken()
+        self.own, self.lock, self.sizes = accelerator is None, None, None
+        self.seconds, self.skipped = 0., SkipBroken()
         with acc.main_process_first(): self.root = find_data(c)  # one process writes, the others find
         torch.manual_seed(c.seed)
         model = check_model(given) if isinstance(given, VLJEPA) else load_model(given)
@@ -124,22 +125,21 @@ def train_step(self:Trainer, batches: list[Batch]) -> dict:  # its row; no "loss
     self.model.train()
     torch.manual_seed(seeded(c.seed, self.step, acc.process_index).initial_seed())  # for dropout
     for batch in batches: self.skipped.note(batch.broken)
-    sizes = torch.tensor(gather_object([[len(batch) for batch in batches]]))  # [processes, accumulate]
-    readable = [i for i in range(len(batches)) if sizes[:, i].all()]  # by every process
-    images = sizes[:, readable].sum().item()
+    sizes, self.sizes = self.sizes or agree(acc, [*map(len, batches)])[0], None
+    readable = [i for i in range(len(batches)) if all(row[i] for row in sizes)]  # by every process
+    images = sum(row[i] for row in sizes for i in readable)
     for i in readable:
         batch, mask = batches[i], self._draw_mask(batches[i], i).to(acc.device)
-        weight = len(batch) * len(sizes) / images  # images count the same; processes average gradients,
-        weight *= acc.gradient_accumulation_steps  # and `backward` divides by what a launcher has asked for
+        # images count the same; processes average gradients, `backward` divides by what a launcher asked for
+        weight = len(batch) * len(sizes) / images * acc.gradient_accumulation_steps
         with acc.no_sync(self.wrapped) if i != readable[-1] else nullcontext():
             with self._autocast(): outputs = self.wrapped(batch, mask)
             loss = self.loss(*(latents.float() for latents in outputs)) * weight
             acc.backward(loss)
         losses.append(loss.detach())
     if readable:
-        if c.clip:
-            norm = acc.clip_grad_norm_(self.model.parameters(), c.clip)  # perhaps in shards
-            self.row["grad_norm"] = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+        norm = acc.clip_grad_norm_(self.model.parameters(), c.clip) if c.clip else None  # perhaps in shards
+        if c.clip: self.row["grad_norm"] = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.model.target.update(self.row["momentum"])
@@ -245,7 +245,9 @@ def _next_batches(self:Trainer, batches, stop):
     except Exception as error: fault = explained(error, self.step)
     if self.config.workers and stop.before and hasattr(signal, "SIGCHLD"):
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else torch breaks a step when a worker dies
-    return given, told_to_all(stop.reason(self.step) or fault)
+    own = [*map(len, given)] or [0] * self.accumulate
+    self.sizes, fault = agree(self.accelerator, own, stop.reason(self.step) or fault)
+    return given, fault
 
 @patch
 def _log(self:Trainer, step, **row):
