@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -41,12 +40,12 @@ def needs(there, what):
 
 class Run:
     "A training process, and the folder it writes."
-    def __init__(self, folder, data=None, steps=3, options="", before="", shell="", **how):
+    def __init__(self, folder, data=None, steps=3, options="", before="", script="", **how):
         self.run, self.log = folder/"run", open(folder/"log", "w+", errors="replace")
         environment = os.environ | dict(VLJEPA_CACHE=str(folder/"cache")) | how.pop("env", {})
         command = [sys.executable, "-c", f"{before}\nfrom vljepa.engine.cli import vljepa_train; vljepa_train()", "--run", str(self.run),
                    *SMALL, "--device", "cpu", "--steps", str(steps), *options.split(), *(["--data", str(data)] if data else [])]
-        if shell: command = ["bash", "-c", shell, *command]
+        if script: command = ["bash", "-c", script, *command]
         streams = dict(stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
         self.process = subprocess.Popen(command, env={k: v for k, v in environment.items() if v is not None}, **streams | how)
 
@@ -96,9 +95,9 @@ def home_that_is_a_file(folder, data):
 
 def home_unknown(folder, data):
     "A user without a name and without a home, as `docker run --user` makes one."
-    shell = 'exec unshare -U --map-user=54321 "$0" "$@"'
-    needs(subprocess.run(["bash", "-c", shell, "true"], capture_output=True).returncode == 0, "a user namespace")
-    lost = dict(shell=shell, env=dict(HOME=None, VLJEPA_CACHE=None))
+    script = 'exec unshare -U --map-user=54321 "$0" "$@"'
+    needs(subprocess.run(["bash", "-c", script, "true"], capture_output=True).returncode == 0, "a user namespace")
+    lost = dict(script=script, env=dict(HOME=None, VLJEPA_CACHE=None))
     said = Run(folder, **lost).says("VLJEPA_CACHE")
     Run(folder, data, **lost).trains()
     return said
@@ -121,14 +120,14 @@ def file_in_the_way(folder, data):
 
 def few_open_files(folder, data):
     "`ulimit -n 48` and data-loading processes."
-    run = Run(folder, data, steps=30, options="--workers 4", shell='ulimit -n 48; exec "$0" "$@"')
+    run = Run(folder, data, steps=30, options="--workers 4", script='ulimit -n 48; exec "$0" "$@"')
     return run.says("ulimit -n") if run.end()[0] else run.trains()
 
 def little_shared_memory(folder, data):
     "`docker run` gives 64 MB; here less, for smaller pictures. The checkpoint is kept, and fewer workers go on from it."
-    shell = 'mount -t tmpfs -o size=300k tmpfs /dev/shm && exec "$0" "$@"'
-    needs(subprocess.run(["unshare", "-m", "bash", "-c", shell, "true"], capture_output=True).returncode == 0, "root and unshare")
-    run = Run(folder, data, steps=9, options="--workers 2 --batch-size 16", shell=f"exec unshare -m bash -c '{shell}' \"$0\" \"$@\"")
+    script = 'mount -t tmpfs -o size=300k tmpfs /dev/shm && exec "$0" "$@"'
+    needs(subprocess.run(["unshare", "-m", "bash", "-c", script, "true"], capture_output=True).returncode == 0, "root and unshare")
+    run = Run(folder, data, steps=9, options="--workers 2 --batch-size 16", script=f"exec unshare -m bash -c '{script}' \"$0\" \"$@\"")
     said = run.says("shared memory", "--shm-size", "--workers", seconds=90)
     Run(folder, data, steps=9, options="--workers 0 --batch-size 16 --resume").trains()
     return said
@@ -159,18 +158,18 @@ def locale_c(folder, data):
 
 def streams_closed(folder, data):
     "Neither input nor output."
-    return Run(folder, data, shell='exec "$0" "$@" <&- >&- 2>&-').trains()
+    return Run(folder, data, script='exec "$0" "$@" <&- >&- 2>&-').trains()
 
 def reader_gone(folder, data):
     "`2>&1 | head -c 10`: nobody reads any longer; the run goes on."
-    run = Run(folder, data, steps=20, shell=f'"$0" "$@" 2>&1 | head -c 10; echo "exit ${{PIPESTATUS[0]}}"')
+    run = Run(folder, data, steps=20, script=f'"$0" "$@" 2>&1 | head -c 10; echo "exit ${{PIPESTATUS[0]}}"')
     assert "exit 0" in run.end()[1] and (run.run/"results.json").exists(), run.text()
     return "trains"
 
 def terminal_gone(folder, data):
     "nohup, and the terminal closes: writing to it fails from then on."
     here, there = pty.openpty()
-    run = Run(folder, data, 60, stdout=there, stderr=there, shell='trap "" HUP; exec "$0" "$@"'); os.close(there)
+    run = Run(folder, data, 60, stdout=there, stderr=there, script='trap "" HUP; exec "$0" "$@"'); os.close(there)
     run.until(3); os.close(here)
     return run.trains()
 
@@ -215,7 +214,7 @@ def from_above_the_clone(folder, data):
     build = "from setuptools import build_meta; print(build_meta.build_editable('.'))"
     made = subprocess.run([sys.executable, "-c", build], cwd=clone, capture_output=True, text=True, env=os.environ | dict(PYTHONPATH=""))
     needs(made.returncode == 0, f"setuptools ({made.stderr.strip()[-100:]})")
-    zipfile.ZipFile(clone/made.stdout.split()[-1]).extractall(theirs)
+    subprocess.run([sys.executable, "-m", "zipfile", "-e", str(clone/made.stdout.split()[-1]), str(theirs)], check=True)
     python = next((folder/"env").glob("bin/python"))
     shown = subprocess.run([python, "-c", "import vljepa; print(vljepa.__file__, vljepa.__version__)"], cwd=folder, capture_output=True, text=True,
                            env=os.environ | dict(PYTHONPATH=""))
@@ -224,7 +223,7 @@ def from_above_the_clone(folder, data):
 
 def commit_of_a_stranger(folder, data):
     "A git hook sets GIT_DIR; the user stands in a repository of their own."
-    subprocess.run("git init -q . && git -c user.name=a -c user.email=b commit -q --allow-empty -m x && git rev-parse HEAD > commit", shell=True, cwd=folder, check=True)
+    subprocess.run(["bash", "-c", "git init -q . && git -c user.name=a -c user.email=b commit -q --allow-empty -m x && git rev-parse HEAD > commit"], cwd=folder, check=True)
     Run(folder, data, cwd=folder, env=dict(GIT_DIR=str(folder/".git"))).trains()
     commit = json.loads((folder/"run"/"results.json").read_text())["provenance"]["commit"]
     assert commit[:7] != (folder/"commit").read_text()[:7], commit
@@ -306,7 +305,7 @@ def paused(folder, data):
 
 def hangup_ignored(folder, data):
     "nohup: SIGHUP does nothing."
-    run = Run(folder, data, 60, shell='trap "" HUP; exec "$0" "$@"'); run.until(3)
+    run = Run(folder, data, 60, script='trap "" HUP; exec "$0" "$@"'); run.until(3)
     os.kill(run.process.pid, signal.SIGHUP)
     return run.trains()
 

@@ -69,7 +69,7 @@ def told_to_all(fault):
     return next((f for f in gather_object([fault]) if f is not None), None)
 
 def agree(accelerator, sizes, fault=None):
-    "Sizes of the batches of all processes, and a fault of any of them: one small tensor, and words if need be."
+    "Sizes of the batches of all processes, and a fault of any: one small tensor, words if need be."
     if accelerator.num_processes == 1: return [sizes], fault
     own = torch.tensor([[int(fault is not None), *sizes]], device=accelerator.device)
     rows = accelerator.gather(own).tolist()
