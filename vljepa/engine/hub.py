@@ -172,7 +172,8 @@ def load_text(name: str | Path, pretrained: bool = True) -> TextEncoder: # on th
     folder = _find_folder(name, "bert")
     try: where, config, tokenizer = find_bert(name)
     except Exception as error:
-        if not find_spec("sentencepiece") and ("sentencepiece" in str(error) or "tiktoken" in str(error)):
+        asks = "sentencepiece" in str(error) or "tiktoken" in str(error)
+        if asks and not find_spec("sentencepiece") and (not folder or [*folder.glob("*.model")]):
             raise OSError(f"The tokenizer of {name} is a sentencepiece model, and its package is not here: "
                           "pip install 'vljepa-book[sentencepiece]'.") from error
         raise OSError(f"The text encoder {name} cannot be found ({first_line(error)}): check its name, or, "
