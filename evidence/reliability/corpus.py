@@ -4,6 +4,7 @@
     for name, (folder, expected) in hostile_folders(root).items(): status, sentence = run_case(folder)
 
 `expected` is a part of the sentence with which the run must be refused, or None where it must be accepted."""
+import argparse
 import atexit
 import contextlib
 import functools
@@ -28,7 +29,8 @@ from PIL import Image
 
 import vljepa.engine.cli
 from vljepa.engine.fetch import make_shapes_coco
-from vljepa.engine.files import one_line
+from vljepa.engine.files import one_line, write_json
+from vljepa.engine.runs import provenance
 
 ARGUMENTS = ["--steps", "1", "--batch-size", "2", "--depth", "1", "--dim", "32", "--heads", "1", "--device", "cpu"]
 FIRST = 3  # the first image of the training split; the two before it are of the validation split
@@ -263,5 +265,27 @@ def main():
             print(f"{'ok   ' if good else 'WRONG'} {time.time() - begin:4.1f} s  {title}: {status} {sentence.replace(root, '')}")
     print(f"{len(CORPUS)} folders, {wrong} wrong, {time.time() - start:.0f} s")
     sys.exit(bool(wrong))
+
+
+def run_rows(
+    doc: str,  # What the script says of itself
+    kind: str,  # What its rows are called, such as "faults"
+    rows: dict,  # By name
+    attempt: Callable,  # From a name to "outcome" (passed, failed or skipped), "said" and perhaps "seconds"
+    results: Path,  # Where they go
+):
+    "The command line of a script that tries rows one by one; exit status 1 where one failed."
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(rows)}; all when none is named")
+    parser.add_argument("--results", type=Path, default=results)
+    args, facts, begin, found = parser.parse_args(), provenance(), time.time(), {}
+    for name in args.names or rows:
+        found[name] = attempt(name)
+        print(f"{name}: {found[name]['outcome']}: {found[name]['said']}", flush=True)
+    counts = {o: sum(r["outcome"] == o for r in found.values()) for o in ("passed", "failed", "skipped")}
+    args.results.parent.mkdir(exist_ok=True)
+    write_json(args.results, {"total": counts, kind: found, "seconds": round(time.time() - begin, 1), "provenance": facts})
+    print(counts)
+    sys.exit(counts["failed"] > 0)
 
 if __name__ == "__main__": main()

@@ -5,7 +5,6 @@ there is no traceback, nothing hangs, and what was trained is saved.
 
 What needs root (a small disk, another user), Linux or a package that is not here is skipped, and the results say so.
 """
-import argparse
 import json
 import os
 import pty
@@ -24,8 +23,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.update(TOKENIZERS_PARALLELISM="false")
 from vljepa.engine.checkpoints import newest_checkpoint
 from vljepa.engine.fetch import make_shapes_coco
-from vljepa.engine.files import write_json
-from vljepa.engine.runs import provenance, read_metrics
+from vljepa.engine.runs import read_metrics
+from corpus import run_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).resolve().parent/"results"/"environments.json"
@@ -353,17 +352,4 @@ def try_row(
         except (AssertionError, subprocess.SubprocessError) as error: outcome = dict(outcome="failed", said=str(error))
         return outcome | dict(seconds=round(time.time() - begin, 1))
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"which of {', '.join(ROWS)}; all when none is named")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    args = parser.parse_args()
-    facts, begin, results = provenance(), time.time(), {}
-    for name in args.rows or ROWS:
-        results[name] = try_row(name)
-        print(f"{name}: {results[name]['outcome']} in {results[name]['seconds']} s: {results[name]['said']}", flush=True)
-    counts = {o: sum(r["outcome"] == o for r in results.values()) for o in ("passed", "failed", "skipped")}
-    args.results.parent.mkdir(exist_ok=True)
-    write_json(args.results, dict(total=counts, environments=results, seconds=round(time.time() - begin, 1), provenance=facts))
-    print(counts)
-    sys.exit(counts["failed"] > 0)
+if __name__ == "__main__": run_rows(__doc__, "environments", ROWS, try_row, RESULTS)

@@ -5,7 +5,6 @@ code, no traceback, and a checkpoint that `--resume` goes on from.
 
 The full disk and the read-only folder need root, for a small tmpfs; they are skipped without.
 """
-import argparse
 import contextlib
 import os
 import re
@@ -24,7 +23,8 @@ import psutil
 from vljepa.engine.checkpoints import newest_checkpoint
 from vljepa.engine.fetch import make_shapes_coco
 from vljepa.engine.files import write_json
-from vljepa.engine.runs import provenance, read_metrics
+from vljepa.engine.runs import read_metrics
+from corpus import run_rows
 
 RESULTS = Path(__file__).resolve().parent/"results"/"faults.json"
 OPTIONS = ("--resume --dim 32 --depth 1 --heads 2 --batch-size 8 --val-images 8 --device cpu --log-every 1 --save-every 4 "
@@ -259,17 +259,4 @@ def can_mount(folder):
         with mounted(folder/"try", "1m"): return True
     except (OSError, subprocess.CalledProcessError): return False
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"which of {', '.join(FAULTS)}; all when none is named")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    args = parser.parse_args()
-    facts, begin, results = provenance(), time.time(), {}
-    for name in args.faults or FAULTS:
-        results[name] = try_fault(name)
-        print(f"{name}: {results[name]['outcome']}: {results[name]['said']}", flush=True)
-    counts = {o: sum(r["outcome"] == o for r in results.values()) for o in ("passed", "failed", "skipped")}
-    args.results.parent.mkdir(exist_ok=True)
-    write_json(args.results, dict(total=counts, faults=results, seconds=round(time.time() - begin, 1), provenance=facts))
-    print(counts)
-    sys.exit(counts["failed"] > 0)
+if __name__ == "__main__": run_rows(__doc__, "faults", FAULTS, try_fault, RESULTS)

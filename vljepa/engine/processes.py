@@ -68,8 +68,9 @@ def told_to_all(fault):
     "What went wrong in any process, in all."
     return next((f for f in gather_object([fault]) if f is not None), None)
 
-def agree(accelerator, sizes, fault=None):
-    "Sizes of the batches of all processes, and a fault of any: one small tensor, words if need be."
+def agree(accelerator, n, batches, fault=None):
+    "Sizes of the `n` batches of each process, and a fault of any: one small tensor, words if need be."
+    sizes = [*map(len, batches)] or [0] * n  # there are none where they could not be had
     if accelerator.num_processes == 1: return [sizes], fault
     own = torch.tensor([[int(fault is not None), *sizes]], device=accelerator.device)
     rows = accelerator.gather(own).tolist()

@@ -139,12 +139,12 @@ def find_parts(root):
 
 # %% ../../nbs/engine/E05_sources.ipynb #s607
 def _column_labels(parts, columns, keys):
-    "As `multi_hot`, from columns of a table; classes are those of all splits."
+    "As `multi_hot`, from columns of a table; classes are those of this split and of the others, `parts`."
     def values(entry, key):
         found = entry.get(key)
         return [str(v) for v in (found if isinstance(found, list) else [found]) if isinstance(v, str | int)]
     known = [*columns]
-    for read in parts.values():
+    for read in parts:
         with contextlib.suppress(ValueError, OSError): known += read().columns
     classes = [(key, v) for key in keys for v in sorted({v for entry in known for v in values(entry, key)})]
     if missing := [key for key in keys if key not in dict(classes)]:
@@ -172,5 +172,7 @@ def open_source(
         objects = Path(root).expanduser() / "annotations" if isinstance(root, str | Path) else Path()
         if rows.columns is None or (objects / f"instances_{name or split}.json").is_file():
             data.labels, data.classes = multi_hot(objects, name or split, data.ids, keys)
-        else: data.labels, data.classes = _column_labels(parts, rows.columns, keys)
+        else:
+            others = [read for other, read in parts.items() if other != name]
+            data.labels, data.classes = _column_labels(others, rows.columns, keys)
     return data

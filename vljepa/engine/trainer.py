@@ -125,7 +125,7 @@ def train_step(self:Trainer, batches: list[Batch]) -> dict:  # its row; no "loss
     self.model.train()
     torch.manual_seed(seeded(c.seed, self.step, acc.process_index).initial_seed())  # for dropout
     for batch in batches: self.skipped.note(batch.broken)
-    sizes, self.sizes = self.sizes or agree(acc, [*map(len, batches)])[0], None
+    sizes, self.sizes = self.sizes or agree(acc, self.accumulate, batches)[0], None
     readable = [i for i in range(len(batches)) if all(row[i] for row in sizes)]  # by every process
     images = sum(row[i] for row in sizes for i in readable)
     for i in readable:
@@ -138,8 +138,9 @@ def train_step(self:Trainer, batches: list[Batch]) -> dict:  # its row; no "loss
             acc.backward(loss)
         losses.append(loss.detach())
     if readable:
-        norm = acc.clip_grad_norm_(self.model.parameters(), c.clip) if c.clip else None  # perhaps in shards
-        if c.clip: self.row["grad_norm"] = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+        if c.clip:
+            norm = acc.clip_grad_norm_(self.model.parameters(), c.clip)  # perhaps in shards
+            self.row["grad_norm"] = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.model.target.update(self.row["momentum"])
@@ -245,8 +246,7 @@ def _next_batches(self:Trainer, batches, stop):
     except Exception as error: fault = explained(error, self.step)
     if self.config.workers and stop.before and hasattr(signal, "SIGCHLD"):
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else torch breaks a step when a worker dies
-    own = [*map(len, given)] or [0] * self.accumulate
-    self.sizes, fault = agree(self.accelerator, own, stop.reason(self.step) or fault)
+    self.sizes, fault = agree(self.accelerator, self.accumulate, given, stop.reason(self.step) or fault)
     return given, fault
 
 @patch

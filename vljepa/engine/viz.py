@@ -195,7 +195,7 @@ def _tell_unknown(share, such=()):
     if not share: return "The text encoder knows the words in the captions."
     if such: told += f", such as {', '.join(such)}"
     if share < .1: return told + "."
-    return told + (" and spells them in letters: give one that knows them with --text, such as "
+    return told + (", and spells them in letters: give one that knows them with --text, such as "
                    "bert-base-uncased, another name that transformers knows, or a folder.")
 
 def format_facts(result):
