@@ -81,7 +81,7 @@ def sidebar():
 def numbers(docs):
     "The number of each page that has one in the sidebar, such as 3, E07 or A1, by its address in the site."
     text = (ROOT/"_quarto.yml").read_text(encoding="utf-8").partition("sidebar:")[2]
-    found = {page_of(docs, NBS/name): number for name, number in re.findall(r"href: ([\w/]+\.ipynb), text: ([AE]?\d+) ", text)}
+    found = {page_of(docs, NBS/name): number for name, number in re.findall(r"href: ([\w/]+\.ipynb), text: ([AE]?\d+[a-z]?) ", text)}
     return {page.relative_to(docs).as_posix(): number for page, number in found.items() if page}
 
 def with_number(text, number):
