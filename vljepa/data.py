@@ -60,6 +60,7 @@ class CaptionedImages(Dataset):
         caption: str = "random",  # "random" or "first"
         drop_caption: float = 0.,  # share of captions that become "", drawn anew each epoch
         seed: int = 0,  # another seed picks other captions
+        at_once: int = 1,  # captions of an image shown together, as lines of one text
     ):
         if caption not in ("random", "first"):
             raise ValueError(f"caption={caption!r} is unknown: use 'random' or 'first'")
@@ -67,7 +68,7 @@ class CaptionedImages(Dataset):
             raise ValueError(f"drop_caption={drop_caption} is no share: use a number from 0 to 1")
         self.ids, self.captions, self.labels = ids, captions, None  # labels: [N, C] where there are any
         self.transform, self.caption = transform or to_tensor, caption
-        self.drop_caption, self.seed = drop_caption, seed
+        self.drop_caption, self.seed, self.at_once = drop_caption, seed, at_once
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def __len__(self) -> int: return len(self.ids)
@@ -76,12 +77,12 @@ class CaptionedImages(Dataset):
         "Pick other captions from now on, in running workers too."
         self.epoch.fill_(epoch)
 
-    def pick_caption(self, i: int) -> str:  # one of the captions of image i, or ""
+    def pick_caption(self, i: int) -> str:  # `at_once` of the captions of image i, or ""
         "The rule: seed, epoch and image id decide, nothing else."
         facts, captions = (self.seed, int(self.epoch), self.ids[i]), self.captions[i]
         if hash_uniform(*facts, 1) < self.drop_caption: return ""
-        if self.caption == "first": return captions[0]
-        return captions[int(hash_uniform(*facts, 0) * len(captions))]
+        first = 0 if self.caption == "first" else int(hash_uniform(*facts, 0) * len(captions))
+        return "\n".join([*captions[first:], *captions[:first]][:self.at_once])
 
     def __getitem__(self, i: int) -> Sample:
         labels = None if self.labels is None else self.labels[i]
@@ -113,21 +114,25 @@ def word_tokenizer(words: list[str]) -> Callable:  # a transformers `BertTokeniz
     return BertTokenizerFast(vocab, do_lower_case=True)  # splits at spaces and around commas
 
 def tokenize(captions: list[str], tokenizer: Callable, max_length=64) -> tuple[Tensor, Tensor]:  # [B, T]
-    "Ids of B `captions`, at most `max_length`; where they are real, bool. T is 0 without a `tokenizer`."
+    """Ids of B `captions`, at most `max_length`; where they are real, bool. T is 0 without a `tokenizer`;
+    [B, k, T] where captions have up to k lines, each a caption: those of fewer are repeated."""
     if not captions or tokenizer is None:
         return tuple(torch.zeros(len(captions), 0, dtype=kind) for kind in (torch.int64, torch.bool))
     most = min(max_length, 2**31 - 1)  # tokenizers count no further
     options = dict(truncation=True, max_length=most, return_tensors="pt", return_attention_mask=True)
-    tokens = tokenizer(captions, padding=True, **options)
-    return tokens["input_ids"].long(), tokens["attention_mask"].bool()
+    lines = [text.split("\n") for text in captions]
+    k = max(map(len, lines))
+    tokens = tokenizer([(own * k)[n] for own in lines for n in range(k)], padding=True, **options)
+    ids, mask = tokens["input_ids"].long(), tokens["attention_mask"].bool()
+    return (ids, mask) if k == 1 else (ids.unflatten(0, (-1, k)), mask.unflatten(0, (-1, k)))
 
 # %% ../nbs/02_data.ipynb #c053
 @dataclass
 class Batch:
     "B images with their captions, as tensors."
     images: Tensor  # [B, 3, H, W]
-    text_ids: Tensor  # [B, T] int64
-    text_mask: Tensor  # [B, T] bool, True where a token is real
+    text_ids: Tensor  # [B, T] int64; [B, k, T] of k captions at once
+    text_mask: Tensor  # Likewise bool, True where a token is real
     labels: Tensor | None  # [B, C] of 0 and 1
     image_ids: Tensor | list[str]  # [B] int64, or B texts
     captions: list[str]  # B captions

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['BASELINES', 'CAPTIONS', 'METERS', 'latent_means', 'baselines', 'skill', 'shown_captions', 'caption_latents', 'Look',
-           'looks', 'rankme', 'meters', 'collapse_alarms', 'compare', 'evaluate', 'summarize', 'format_table']
+           'looks', 'rankme', 'meters', 'collapse_alarms', 'unlearned', 'compare', 'first_meters', 'evaluate',
+           'summarize', 'format_table']
 
 # %% ../nbs/09_measure.ipynb #imports01
 from collections.abc import Iterable, Iterator, Sequence
@@ -114,7 +115,7 @@ def looks(
     if not done: raise ValueError(f"none of the {seen} validation images can be read; check the data folder")
 
 # %% ../nbs/09_measure.ipynb #c040
-METERS = ("std", "within", "rankme")
+METERS = ("std", "within", "rankme", "image", "place")
 
 def rankme(latents: Tensor) -> float:  # [..., D] -> from 1 to D
     "Effective rank: exponential of the entropy of normalised singular values (RankMe, arXiv 2210.02885)."
@@ -125,21 +126,59 @@ def rankme(latents: Tensor) -> float:  # [..., D] -> from 1 to D
     share = share / share.sum().clamp(min=1e-30)
     return torch.special.entr(share).sum().exp().item()
 
-def meters(latents: Tensor) -> dict[str, float]:  # [B, M, D] -> "std", "within" 0 to 1; "rankme" 1 to D
-    "How much latents differ: overall, within images, and in how many directions."
+def _told_apart(z, t, hide):
+    "Cosine with the own target, minus that with other images' at the same place, or with its image's others."
+    own, total, count = (z * t).sum(-1), torch.zeros(hide.max() + 1, t.shape[-1]).to(t), hide.flatten().bincount()
+    total.index_add_(0, hide.flatten(), t.flatten(0, 1))  # [N, D]
+    places, images = t.sum(1, keepdim=True) - t, total[hide] - t
+    met = count[hide] > 1  # by another image
+    image = own - (z * images).sum(-1) / (count[hide] - 1).clamp(min=1)
+    place = own - (z * places).sum(-1) / max(t.shape[1] - 1, 1)
+    return dict(image=image[met].mean().item() if met.any() else 0.,
+                place=place.mean().item() if t.shape[1] > 1 else 0.)
+
+def meters(
+    latents: Tensor,  # Predictions, or targets, [B, M, D]
+    target: Tensor | None = None,  # Targets [B, M, D]; None leaves the last two meters out
+    hide: Tensor | None = None,  # Where they lie, [B, M]; None: at the same places in every image
+) -> dict[str, float]:  # "std", "within" 0 to 1; "rankme" 1 to D; "image", "place" -1 to 1
+    "How much latents differ, and whether they tell apart images at one place, and places in one image."
     z = F.normalize(latents.cpu().double(), dim=-1)
     total = (z - z.mean((0, 1))).square().sum(-1).mean().item()
     within = (z - z.mean(1, keepdim=True)).square().sum(-1).mean().item()
-    return dict(std=total**.5, within=within / total if total > 1e-9 else 0., rankme=rankme(z))
+    found = dict(std=total**.5, within=within / total if total > 1e-9 else 0., rankme=rankme(z))
+    if target is None: return found
+    t = F.normalize(target.cpu().double(), dim=-1)
+    return found | _told_apart(z, t, torch.arange(t.shape[1]).expand(len(t), -1) if hide is None else hide.cpu())
 
-def collapse_alarms(prediction: dict[str, float], target: dict[str, float]) -> dict[str, str]:  # of `meters`
-    "Is each `prediction` the same, or within each image, unlike the `target`? By meter; empty if healthy."
-    faults = dict(std=("all predictions are nearly the same vector", .1),
-                  within=("all patches of an image get nearly the same prediction", .001))  # young: .01
-    for name, (fault, least) in faults.items():
-        p, t = prediction[name], target[name]
+# %% ../nbs/09_measure.ipynb #n09al2
+_FAULTS = dict(  # meter -> collapsed below this share of the targets' value, and young below that; what each means
+    std=(.1, "all predictions are nearly the same vector", .3, "the predictions differ little"),
+    within=(.001, "all patches of an image get nearly the same prediction", .1,
+            "the patches of an image get similar predictions"),
+    image=(.01, "each place gets nearly the same prediction in every image: where, and not what", .1,
+           "images are hardly told apart"),
+    place=(.001, "the patches of an image are told apart no better than by chance", .1,
+           "the patches of an image are hardly told apart"),
+    rankme=(0, "", .15, "the predictions use few directions"))
+
+def collapse_alarms(
+    prediction: dict[str, float],  # From `meters`
+    target: dict[str, float],  # Likewise
+    earlier: dict[str, float] | None = None,  # Highest so far, of "image" and "place"
+) -> dict[str, str]:  # By meter, one sentence; empty where nothing has collapsed
+    "Do predictions say the same of everything, or tell far less apart than they once did?"
+    for name, (least, fault, young, _) in _FAULTS.items():
+        p, t, best = prediction.get(name, 1.), target.get(name, 0.), (earlier or {}).get(name, 0.)
         if p < least * t: return {name: f"{fault} ({name} {p:.3f}, of the targets {t:.3f})"}
+        if best > young * t and p < best / 2: return {name: f"{fault} ({name} {p:.3f}, once {best:.3f})"}
     return {}
+
+def unlearned(prediction: dict[str, float], target: dict[str, float]) -> dict[str, str]:  # of `meters`
+    "What a `prediction` that has not collapsed does not do yet, measured by the `target`; by meter."
+    found = {name: (prediction.get(name, 1.), target.get(name, 0.)) for name in _FAULTS}
+    return {name: f"{_FAULTS[name][3]} ({name} {p:.3f}, of the targets {t:.3f})"
+            for name, (p, t) in found.items() if p < _FAULTS[name][2] * t}
 
 # %% ../nbs/09_measure.ipynb #c044
 def compare(
@@ -158,6 +197,11 @@ def compare(
     join = lambda parts: {name: torch.cat(part) for name, part in parts.items()}
     return join(cosines), torch.cat(hide), join(first)
 
+def first_meters(first: dict[str, Tensor], hide: Tensor) -> dict[str, dict]:  # `meters` by part
+    "Of the `first` predictions and targets that `compare` gives, and of where they lie, `hide` [n, Nm]."
+    hide = hide[:len(first["target"])]
+    return {part: meters(first[part], first["target"], hide) for part in ("prediction", "target")}
+
 def evaluate(
     model: VLJEPA,  # On its device
     batches: Iterable[Batch],  # Held-out images
@@ -167,9 +211,9 @@ def evaluate(
     images: int = 0,  # Stop after so many; 0 takes all
 ) -> tuple[dict[str, Tensor], dict[str, dict[str, float]]]:  # Cosines [n] by name; meters by part
     "Baselines and predictions against the targets, and `meters` of the first 256 images or so."
-    cosines, _, first = compare(looks(model, batches, bank, means, captions, images))
+    cosines, hide, first = compare(looks(model, batches, bank, means, captions, images))
     return ({name: cosine.mean(1) for name, cosine in cosines.items()},
-            {part: meters(first[part]) for part in ("prediction", "target")})
+            first_meters(first, hide))
 
 def summarize(scores: dict[str, Tensor], baselines: Sequence[str] = BASELINES) -> dict[str, dict]:  # by name
     "Mean cosine of `scores` [n], 95% half-width over images, skill against the best of the `baselines`."

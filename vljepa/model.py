@@ -19,7 +19,7 @@ from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_
 from .data import Batch
 from .masking import Mask
 from .encoders import freeze, gather_tokens, is_frozen, text_encoder, vision_encoder
-from .predictor import FORMS, Predictor
+from .predictor import FORMS, SEVERAL, Predictor
 from .targets import EMATarget, normalize_targets
 
 # %% ../nbs/08_model.ipynb #n08given
@@ -48,6 +48,7 @@ class VLJEPAConfig:
     depth: int = 3  # Blocks of the predictor
     heads: int = 4  # Attention heads of the predictor
     form: str = "cross"  # How the predictor listens to the caption: a name in `predictor.FORMS`
+    several: str = "attention"  # How it joins several captions of an image: a name in `predictor.SEVERAL`
     positions: bool = True  # Tell the predictor where each patch is; False shows what breaks
     context: str = "visible"  # "visible" encodes visible patches only; "full" encodes all and leaks
     layer_norm_targets: bool = True  # Layer-normalise target latents
@@ -57,7 +58,7 @@ class VLJEPAConfig:
 
     def __post_init__(self):
         if isinstance(self.image_size, list): vars(self)["image_size"] = tuple(self.image_size)  # from JSON
-        for name, allowed in dict(form=FORMS, context=("visible", "full")).items():
+        for name, allowed in dict(form=FORMS, several=SEVERAL, context=("visible", "full")).items():
             if (value := getattr(self, name)) not in allowed and not value.startswith(GIVEN):
                 raise ValueError(f"{name}={value!r} is not known; choose one of {', '.join(allowed)}")
         for name in ("dim", "depth", "heads", "target_layers"):
@@ -82,7 +83,7 @@ class VLJEPA(nn.Module, PyTorchModelHubMixin, library_name="vljepa", model_card_
         self.config = c = _noted(config or PRESETS["tiny"], vision, text, predictor)
         self.vision, self.text, self.target = vision, text, EMATarget(vision)
         sizes = vision.dim, vision.grid, text.dim if text else None, c.dim, c.depth, c.heads
-        self.predictor = predictor or Predictor(*sizes, form=c.form, positions=c.positions)
+        self.predictor = predictor or Predictor(*sizes, form=c.form, several=c.several, positions=c.positions)
         self._no_split_modules = sorted({type(m).__name__ for m in self.modules()} & self.fsdp_units)
 
     def encode(self, images: Tensor, keep: Tensor) -> Tensor:  # Context latents, [B, Nv, D]
@@ -90,9 +91,11 @@ class VLJEPA(nn.Module, PyTorchModelHubMixin, library_name="vljepa", model_card_
         if self.config.context == "visible": return self.vision(images, keep)
         return gather_tokens(self.vision(images), keep)
 
-    def encode_text(self, batch: Batch) -> Tensor | None:  # [B, T, Dt], or None without a text encoder
-        "Latents of the tokens in the captions of a `batch`."
-        return None if self.text is None else self.text(batch.text_ids, batch.text_mask)
+    def encode_text(self, batch: Batch) -> Tensor | None:  # [B, T, Dt], [B, k, T, Dt], or None without one
+        "Latents of the tokens in the captions of a `batch`, each caption read alone."
+        if self.text is None: return None
+        ids, mask = batch.text_ids.flatten(0, -2), batch.text_mask.flatten(0, -2)
+        return self.text(ids, mask).unflatten(0, batch.text_ids.shape[:-1])
 
     @torch.no_grad()
     def targets(self, images: Tensor, hide: Tensor | None = None) -> Tensor:  # [B, Nm or N, D], float32

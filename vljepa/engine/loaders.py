@@ -89,7 +89,8 @@ def _check_readable(data):
 
 def make_loaders(config, model, root, labels=None):
     "Training images, shuffled, and held-out ones in order; from now on the model reads at most `max_tokens`."
-    c, common = config, dict(transform=model.vision.transform(), seed=config.seed, labels=labels)
+    c = config
+    common = dict(transform=model.vision.transform(), seed=c.seed, labels=labels, at_once=c.captions)
     train = open_source(root, c.train_split, drop_caption=c.drop_caption, **common)
     val = open_source(root, c.val_split, caption="first", **common)
     for part in (train, val): _check_readable(part)

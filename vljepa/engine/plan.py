@@ -144,7 +144,7 @@ def fake_batch(model, config, one, tokens):
     B, size = config.batch_size, model.vision.image_size
     images = torch.empty(B, dtype=torch.long) if config.cache else torch.empty(B, 3, *size)
     longest = min(tokens or config.max_tokens, getattr(model.text, "max_length", 1))
-    words = torch.empty(B, longest, dtype=torch.long)
+    words = torch.empty(B, *[config.captions] * (config.captions > 1), longest, dtype=torch.long)
     mask = Mask(*(torch.empty(B, part.shape[1], dtype=torch.long) for part in one))
     return Batch(images, words, words > 0, None, torch.empty(B, dtype=torch.long), [], []), mask
 

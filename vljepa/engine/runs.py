@@ -22,7 +22,7 @@ from .files import lock_file, write_json, write_whole, writing
 
 # %% ../../nbs/engine/E09_runs.ipynb #c008
 _CHOICES = dict(mask=MASKS, loss=LOSSES, precision=("auto", "fp32", "bf16", "fp16"), device=("auto", "cpu"))
-_COUNTS = "steps batch_size accumulate max_tokens log_every eval_every save_every".split()
+_COUNTS = "steps batch_size accumulate captions max_tokens log_every eval_every save_every".split()
 _AMOUNTS = ("train_images val_images masks workers cache_gb clip warmup lr weight_decay weight_decay_end "
             "momentum").split()
 _SHARES = "warmup momentum momentum_end drop_caption".split()
@@ -51,6 +51,7 @@ class TrainConfig:
     clip: float = 1.0  # Largest gradient norm; 0 does not clip
     momentum: float = 0.996  # EMA momentum at the start, for a vision encoder that trains
     momentum_end: float = 1.0  # EMA momentum at the end
+    captions: int = 1  # Captions shown with an image at once, of those that it has
     drop_caption: float = 0.15  # Share of training captions replaced by an empty one
     shuffle_captions: bool = False  # Train each image with the captions of another one, to see what breaks
     max_tokens: int = 64  # Captions are cut to so many tokens, or to what the text encoder reads
