@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['FUNCTION_WORDS', 'CONTROLS', 'EDITS', 'blank_words', 'reorder_words', 'control_captions', 'edit_things',
-           'edited_pair', 'edit_mask', 'edit_scores', 'wilson']
+           'edited_pair', 'edit_mask', 'edit_scores', 'wilson', 'named_things', 'Pointed', 'pointing']
 
 # %% ../nbs/16_captions.ipynb #c003
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 from .shapes import (
     COLORS, SHAPES, SIZES, Scene, ShapesWorld, Thing, _paint_background, _sample_things, describe, render)
-from .data import Batch, Sample, collate, hash_uniform
+from .data import Sample, collate, hash_uniform
 from .masking import Mask
 from .model import VLJEPA
 from .measure import Look, shown_captions
@@ -159,3 +159,39 @@ def wilson(share: float, n: int) -> tuple[float, float]:  # low, high
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * (share * (1 - share) / n + z**2 / (4 * n**2))**.5 / (1 + z**2 / n)
     return middle - half, middle + half
+
+# %% ../nbs/16_captions.ipynb #p02
+def named_things(caption: str, things: list[Thing]) -> dict[int, int]:  # position of a word -> number of a thing
+    "Which words of a `caption` say the color or the shape of which of the `things`; twins are left out."
+    words, found = [word.strip(_EDGES) for word in caption.split()], {}
+    for n, thing in enumerate(things):
+        at = [k for k in range(len(words)) if " ".join(words[k:k + 3]) == thing.name]
+        if len(at) == 1: found |= {at[0] + 1: n, at[0] + 2: n}
+    return found
+
+class Pointed(NamedTuple):
+    "Where one word of a caption matters."
+    word: str  # As the caption has it
+    hit: bool  # Does the patch where it matters most lie on what it names?
+    chance: float  # Share of the hidden patches that do
+    own: float  # Mean gain in cosine on patches of what it names
+    others: float  # On those of other things; nan: there are none
+    ground: float  # On all the rest; nan: there is none
+
+def pointing(
+    model: VLJEPA,  # Reads captions
+    look: Look,  # A batch under masks
+    i: int,  # Number of an image in it
+    names: dict[int, int],  # Position of a word in the caption -> row of `cover`, as from `named_things`
+    cover: Tensor,  # Share of each patch that each thing covers, [K, N]
+    least: float = .25,  # A patch lies on a thing that covers as much of it
+) -> list[Pointed]:  # One for each word whose thing is hidden, at some patches and not at all
+    "Do the words that name things matter where these are?"
+    words, gain = word_attribution(model, look, i)
+    on, found = cover[:, look.mask.hide[i].cpu()] >= least, []
+    for k, thing in names.items():
+        own, ground = on[thing], ~on.any(0)
+        if not own.any() or own.all(): continue
+        means = (gain[k][where].mean().item() for where in (own, ~own & ~ground, ground))
+        found.append(Pointed(words[k], own[gain[k].argmax()].item(), own.float().mean().item(), *means))
+    return found
