@@ -18,7 +18,7 @@ from scipy import stats
 # %% ../nbs/13_ablations.ipynb #n13read
 def read_table(path: Path) -> list[dict]:  # column -> number or text; columns without a value are left out
     "Read the rows of a study, of its mask banks or of its learning curves from a CSV file."
-    texts = ("study", "variant", "bank", "commit", "hardware", "error")
+    texts = ("study", "variant", "bank", "shown", "commit", "hardware", "error")
     with open(path, newline="", encoding="utf-8") as file:
         return [{k: v if k in texts else int(v) if k in ("seed", "step", "samples") else float(v)
                  for k, v in row.items() if v != ""} for row in csv.DictReader(file)]

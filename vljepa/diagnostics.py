@@ -17,7 +17,7 @@ from torch import Tensor
 from .data import Batch, seeded
 from .masking import Mask, MaskBank, on_grid
 from .model import VLJEPA
-from .measure import BASELINES, Look, caption_latents, collapse_alarms, compare, looks, meters, rankme
+from .measure import BASELINES, Look, caption_latents, collapse_alarms, compare, first_meters, looks, meters, rankme
 
 # %% ../nbs/11_diagnostics.ipynb #c015
 ALL_BASELINES = (*BASELINES, "ridge")
@@ -173,7 +173,8 @@ def examine(
     places = {n: torch.zeros(size).index_add(0, where, c.flatten()) / hits for n, c in cosines.items()}
     batch = next(batch for batch in batches if len(batch)).to(means.device)
     leaked = leak(model, batch.images, bank(range(len(batch))).keep.to(means.device))
-    spread = {part: meters(z) | _ranks(z) for part, z in first.items()}
+    told = first_meters(first, hide) | dict(context=meters(first["context"]))
+    spread = {part: told[part] | _ranks(z) for part, z in first.items()}
     return Examination({n: c.mean(1) for n, c in cosines.items()}, places, spread, leaked)
 
 def diagnose(examination: Examination) -> dict[str, str]:  # meter -> what it found; empty for a healthy run

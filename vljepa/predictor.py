@@ -128,7 +128,8 @@ class Predictor(nn.Module):
     ):
         super().__init__()
         for name, value, known in (("form", form, FORMS), ("several", several, SEVERAL)):
-            if value not in known: raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
+            if value in known: continue
+            raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
         if dim % heads:
             raise ValueError(f"dim={dim} cannot be split into {heads} heads: choose a divisor of dim.")
         if depth < 1: raise ValueError(f"A predictor needs at least one block, got depth={depth}.")

@@ -6,7 +6,7 @@
 __all__ = ['Views', 'store_features']
 
 # %% ../../nbs/engine/E08_features.ipynb #c003
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from ..targets import EMATarget
 from ..model import VLJEPA
 from .pictures import picture_names
 from .captioned import CaptionedPictures
+from .files import cache_folder
 from .store import Array, fingerprint, open_arrays
 
 # %% ../../nbs/engine/E08_features.ipynb #c028
@@ -223,6 +224,7 @@ def store_features(
     limit: float = 20e9,  # Most bytes that the folder may hold
     train_views: list[Views] = [],  # Masks that training images will be seen through; others wake the encoder
     val_views: list[Views] = [],  # Likewise
+    texts: Iterable[str] = (),  # More captions, which only measuring shows
 ):
     "Put stored answers in the place of both encoders, and numbers in the place of images."
     c = model.config
@@ -242,7 +244,8 @@ def store_features(
         parts.append(store_images(model.vision, data, folder, limit, layers, views, first, workers, pixels))
         first += len(data)
     if model.text is not None:
-        captions = {c for p in parts for i in p.data.indices for c in p.data.dataset.captions[i]} | {""}
+        captions = {c for p in parts for i in p.data.indices for c in p.data.dataset.captions[i]}
+        captions |= {"", *(line for text in texts for line in text.split("\n"))}
         model.text = store_captions(model.text, captions, train.collate_fn.max_length, folder, limit)
     model.vision = StoredVision(model.vision, parts)
     model.target = EMATarget(model.vision)
@@ -250,3 +253,11 @@ def store_features(
         numbers = {i: part.first + r for r, i in enumerate(part.data.indices) if part.readable[r]}
         loader.dataset.dataset = StoredCaptions(part.data.dataset, numbers)
         if model.text is not None: loader.collate_fn.tokenizer = model.text.tokenizer
+
+# %% ../../nbs/engine/E08_features.ipynb #n08run
+def store_run(model, train, val, config, fixed, numbers, bank, captions):
+    "`store_features` of what a run will ask for: `fixed` masks by their `numbers`, a `bank`, all `captions`."
+    views = [Views(fixed, lambda ids, positions: numbers(ids))] if fixed else []
+    texts = {text for shown in captions.values() for text in shown.values()}
+    store_features(model, train, val, cache_folder()/"features", 1e9 * config.cache_gb, views,
+                   [Views(bank, by_position)], texts)

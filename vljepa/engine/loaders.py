@@ -10,10 +10,12 @@ import collections, hashlib, itertools, multiprocessing, os, re, signal, threadi
 from pathlib import Path
 from types import SimpleNamespace
 import torch
+import torch.nn.functional as F
 from torch.utils.data import DataLoader, Sampler, Subset, get_worker_info
 from ..data import collate, hash_uniform, seeded
 from ..masking import MASKS, MaskBank
 from ..measure import latent_means, shown_captions
+from ..captions import control_captions
 from .files import cache_folder
 from .fetch import make_shapes_coco
 from .sources import open_source
@@ -148,6 +150,32 @@ def loader_captions(loader):
     right, others = ([data.pick_caption(i) for i in which] for which in (rows.indices, rows_of_others(rows)))
     return shown_captions([data.ids[i] for i in rows.indices], right, others)
 
+def loader_controls(loader, tokenizer):
+    "`control_captions` of a loader's rows, all but the similar one; of several at once, line by line."
+    rows, data, lines = loader.dataset, loader.dataset.dataset, range(loader.dataset.dataset.at_once)
+    own, others = ([data.captions[i] for i in which] for which in (rows.indices, rows_of_others(rows)))
+    ids, hole = [data.ids[i] for i in rows.indices], getattr(tokenizer, "mask_token", None) or "[MASK]"
+    parts = [control_captions(ids, [c[j % len(c)::len(lines)] for c in own], [c[j % len(c)] for c in others],
+                              hole=hole) for j in lines]
+    join = lambda kind, i: "\n".join(dict.fromkeys(part[kind][i] for part in parts))
+    return {kind: {i: join(kind, i) for i in ids} for kind in parts[0]}
+
+@torch.no_grad()
+def similar_captions(model, loader):
+    "By id what a loader shows with the image of the nearest mean target, of those that say something else."
+    rows, data, device = loader.dataset, loader.dataset.dataset, next(model.parameters()).device
+    place = {data.ids[i]: k for k, i in enumerate(rows.indices)}
+    means = torch.zeros(len(rows), model.vision.dim)
+    for batch in DataLoader(rows, batch_size=64, collate_fn=loader.collate_fn):
+        if not len(batch): continue
+        means[[place[i] for i in batch.ids]] = model.targets(batch.images.to(device)).mean(1).cpu()
+    means = F.normalize(means, dim=-1)
+    nearest = torch.cat([(z @ means.T).topk(min(32, len(rows))).indices for z in means.split(1000)]).tolist()
+    def fits(i, j):
+        return data.pictures[i] != data.pictures[j] and not {*data.captions[i]} & {*data.captions[j]}
+    near = [next((j for k in ks if fits(i, j := rows.indices[k])), i) for i, ks in zip(rows.indices, nearest)]
+    return {data.ids[i]: data.pick_caption(j) for i, j in zip(rows.indices, near)}
+
 def data_facts(train, val):
     "How many rows show the same picture, how many captions are cut, how many images have no wrong caption."
     words, own, other = val.collate_fn, train.dataset, val.dataset
@@ -184,6 +212,15 @@ def fixed_masks(config, grid):
     "Thousands of masks to train with; and from image ids [B] to their numbers [B, V], one for each epoch."
     bank = MaskBank(make_mask(config, grid), FIXED_MASKS, seeded(config.seed, 1).initial_seed())
     return bank, lambda ids: mask_numbers(ids, config.masks, len(bank), config.seed)
+
+def endless(loader, sampler, passes, accelerator):
+    "Training batches without end, from where a run stands after `passes` of them."
+    epoch, skip = divmod(passes, len(loader))
+    while True:
+        sampler.epoch = epoch
+        loader.dataset.dataset.set_epoch(epoch)
+        yield from accelerator.skip_first_batches(loader, skip) if skip else loader
+        epoch, skip = epoch + 1, 0
 
 def make_mask(config, grid):
     "The masker that a configuration names."

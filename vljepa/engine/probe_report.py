@@ -10,7 +10,7 @@ import argparse, csv, inspect, math, os, time
 from dataclasses import replace
 from pathlib import Path
 from fastcore.docments import docments
-from ..measure import format_table, summarize
+from ..measure import format_table, summarize, unlearned
 from ..diagnostics import ALL_BASELINES, caption_gain, diagnose, patch_library
 from .files import friendly_errors, write_json, write_whole
 from .coco import label_names, read_coco, read_labels
@@ -38,7 +38,9 @@ def format_examination(examination):
              for kind, (gain, low, high) in caption_gain(e.scores).items()]
     head = [("latents", -10), *((name, 12) for name in e.meters["target"])]
     rows = [[part, *(f"{values[name]:.3f}" for name, _ in head[1:])] for part, values in e.meters.items()]
-    verdict = [f"- **{name}**: {sentence}" for name, sentence in diagnose(e).items()] or ["- no fault found"]
+    verdict = [f"- **{name}**: {sentence}" for name, sentence in diagnose(e).items()]
+    young = [f"- {sentence}" for sentence in unlearned(e.meters["prediction"], e.meters["target"]).values()]
+    verdict = verdict or ["- no fault found" + ", but not all has been learned:" * bool(young), *young]
     return "\n\n".join([
         format_table(table, ALL_BASELINES),
         f"It {'beats' if own > 0 else 'does not beat (yet)'} the best baseline ({best}): skill {own:+.3f}.",

@@ -16,11 +16,13 @@ import torch
 import torch.distributed as dist
 from accelerate import Accelerator, DataLoaderConfiguration, InitProcessGroupKwargs, PartialState
 from accelerate.state import AcceleratorState
-from accelerate.utils import convert_outputs_to_fp32, gather_object
+from accelerate.utils import DistributedType, convert_outputs_to_fp32, gather_object
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
+from torch.distributed.fsdp import register_fsdp_forward_method
 from ..encoders import is_frozen
-from ..measure import compare, meters
+from ..measure import compare, first_meters
+from ..learn import param_groups
 from .files import first_line
 from .hub import half_weights
 from .features import StoredVision
@@ -85,12 +87,12 @@ def together(work):
 
 def merge(parts):
     "Put together what processes have seen (ids, cosines, first latents, broken files): by ids, each once."
-    ids, cosines, predictions, targets, broken = zip(*parts)
+    ids, cosines, first, broken = zip(*parts)
     def join(tensors):
         seen = [i for own, t in zip(ids, tensors) for i in own[:len(t)]]
         return torch.cat(tensors)[[k for _, k in sorted({i: k for k, i in enumerate(seen)}.items())]]
-    return ({name: join([c[name] for c in cosines]) for name in cosines[0]},
-            dict(prediction=join(predictions), target=join(targets)), sorted(set(sum(broken, []))))
+    by_name = lambda parts: {name: join([part[name] for part in parts]) for name in parts[0]}
+    return by_name(cosines), by_name(first), sorted(set(sum(broken, [])))
 
 def shared_out(seen, broken):
     "Cosines [n] by name, meters by part, and broken files, of `looks` of which each process has its share."
@@ -98,10 +100,11 @@ def shared_out(seen, broken):
     def noted(look):
         ids.extend(look.batch.ids)
         return look
-    cosines, _, first = compare(map(noted, seen), 256 / processes)  # `broken` grows meanwhile
-    own = ids, {name: c.mean(1) for name, c in cosines.items()}, first["prediction"], first["target"], broken
-    scores, spread, broken = merge(gather_object([own]))
-    return scores, {part: meters(latents) for part, latents in spread.items()}, broken
+    cosines, hide, first = compare(map(noted, seen), 256 / processes)  # `broken` grows meanwhile
+    first = dict(prediction=first["prediction"], target=first["target"], hide=hide[:len(first["target"])])
+    own = ids, {name: c.mean(1) for name, c in cosines.items()}, first, broken
+    scores, first, broken = merge(gather_object([own]))
+    return scores, first_meters(first, first["hide"]), broken
 
 def vanished(tried, rows, step, root):
     "An error when so many images in a row, of so many rows, could not be read that it cannot be chance."
@@ -240,3 +243,14 @@ def save_memory(model, half, recomputing):
             for name, blocks in part.named_modules():
                 listed = name.split(".")[-1] in ("blocks", "layer", "layers")
                 if listed and not is_frozen(part): recompute(blocks)
+
+def prepare(accelerator, model, train, val, config, half):
+    "The model as it is to be called, its optimiser and its loaders, ready for so many processes."
+    sharded = accelerator.distributed_type == DistributedType.FSDP  # its units want weights of one precision
+    save_memory(model, None if sharded else half, config.recompute)
+    groups = param_groups(model, config.weight_decay)
+    optimizer = torch.optim.AdamW(groups, config.lr, (.9, .98), fused=True)
+    wrapped, *others = accelerator.prepare(model, optimizer, train, val)
+    for method in ("encode", "encode_text", "targets") if sharded else ():
+        register_fsdp_forward_method(wrapped, method)
+    return wrapped, *others

@@ -16,7 +16,7 @@ from ..masking import BlockMask, MaskBank
 from ..predictor import FORMS
 from ..targets import normalize_targets
 from ..model import PRESETS
-from ..measure import BASELINES, compare, meters, summarize
+from ..measure import BASELINES, compare, first_meters, summarize
 from ..probing import LinearProbe, hidden_labels, mean_ap
 from ..ablations import Study
 from .files import cache_folder, file_md5, write_json
@@ -144,11 +144,11 @@ def _probe_score(opened):
     return mean_ap(LinearProbe(*fit)(test[0]), test[1])
 
 def _ruler(opened, *args):
-    "Cosine, best baseline and skill of one pass; its summary; and latents of its first images."
-    cosines, _, first = compare(_common_looks(opened, opened.val, *args))
+    "Cosine, best baseline and skill of one pass; its summary; and meters of its first images."
+    cosines, hide, first = compare(_common_looks(opened, opened.val, *args))
     table = summarize({name: cosine.mean(1) for name, cosine in cosines.items()})
     own, best = table.get("right") or table["without text"], max(table[b]["cosine"] for b in BASELINES)
-    return dict(cosine=own["cosine"], baseline=best, skill=own["skill"]), table, first
+    return dict(cosine=own["cosine"], baseline=best, skill=own["skill"]), table, first_meters(first, hide)
 
 def measure_banks(run):
     "Cosine, best baseline and skill of a run on every kind and share of masks; kept in the run folder."
@@ -163,7 +163,7 @@ def measure_run(run):
     "By column of the table, what is measured of every variant, in the same way; kept in the run folder."
     if (run/"measures.json").exists(): return json.loads((run/"measures.json").read_text(encoding="utf-8"))
     opened = _open_for_study(run)
-    scores, table, first = _ruler(opened)
+    scores, table, spread = _ruler(opened)
     rows = [r for r in read_metrics(run/"metrics.csv") if r["loss"]]
     loss = [float(r["loss"]) for r in rows if int(r["step"]) > .9 * int(rows[-1]["step"])]
     of = lambda kind: table[kind]["skill"] if kind in table else math.nan
@@ -171,7 +171,7 @@ def measure_run(run):
     hardware = facts["machine"] + (f", {facts['gpu']}" if facts["gpu"] != "none" else "")
     result = dict(commit=facts["commit"], hardware=hardware, seconds=trained["seconds"], **trained["masks"],
                   loss=sum(loss) / len(loss), **scores, shuffled=of("shuffled"), empty=of("empty"),
-                  gain=scores["skill"] - of("shuffled"), **meters(first["prediction"]),
+                  gain=scores["skill"] - of("shuffled"), **spread["prediction"],
                   probe=_probe_score(opened))
     result = {k: v for k, v in result.items() if v == v}  # without text there is no gain
     write_json(run/"measures.json", result)

@@ -14,30 +14,31 @@ from functools import partial
 from pathlib import Path
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedType, gather_object
+from accelerate.utils import gather_object
 from fastcore.basics import patch
-from torch.distributed.fsdp import register_fsdp_forward_method
 from tqdm import tqdm
 from ..data import Batch, seeded
 from ..masking import Mask, MaskBank, mask_shares
 from ..targets import momentum_schedule
 from ..losses import LOSSES
 from ..model import PRESETS, VLJEPA, VLJEPAConfig
-from ..measure import BASELINES, collapse_alarms, looks, summarize
-from ..learn import Callback, Learner, count_trained, param_groups, schedule
-from .files import cache_folder, progress, sync
+from ..measure import BASELINES, CAPTIONS, looks, summarize
+from ..learn import Callback, Learner, count_trained
+from ..captions import CONTROLS
+from .files import progress, sync
 from .hub import check_model, freeze_unused, load_model
-from .features import Views, by_position, positions, store_features
+from .features import positions, store_run
 from .runs import (
-    Metrics, TRAIN_PRESETS, TrainConfig, check_settings, lock_run, provenance, write_config)
+    Metrics, TRAIN_PRESETS, TrainConfig, check_settings, lock_run, provenance, run_schedule, write_config)
 from .loaders import (
-    data_facts, data_marks, find_data, fixed_masks, loader_captions, loader_means, make_loaders, make_mask)
+    data_facts, data_marks, endless, find_data, fixed_masks, loader_controls, loader_means, make_loaders,
+    make_mask, similar_captions)
 from .checkpoints import encoder_marks, load_checkpoint, save_checkpoint
 from .processes import (
-    Seen, StopSignal, agree, explained, make_accelerator, mean_loss, pick_precision, save_memory, shared_out,
+    Seen, StopSignal, agree, explained, make_accelerator, mean_loss, pick_precision, prepare, shared_out,
     start_trackers, together, told_to_all, vanished)
 from .viz import plot_examples, write_report
-from .callbacks import SkipBroken
+from .callbacks import Alarms, SkipBroken, signs
 
 # %% ../../nbs/engine/E16_trainer.ipynb #c071
 class Trainer(Learner):
@@ -56,7 +57,7 @@ class Trainer(Learner):
         check_settings(self.run, given.config if isinstance(given, VLJEPA) else given, c)
         self.accelerator = acc = make_accelerator(c, self.run, accelerator)
         self.own, self.lock, self.sizes = accelerator is None, None, None
-        self.seconds, self.skipped = 0., SkipBroken()
+        self.seconds, self.skipped, self.alarms, self.best = 0., SkipBroken(), Alarms(c.warmup), None
         with acc.main_process_first(): self.root = find_data(c)  # one process writes, the others find
         torch.manual_seed(c.seed)
         model = check_model(given) if isinstance(given, VLJEPA) else load_model(given)
@@ -67,33 +68,20 @@ class Trainer(Learner):
         self.fixed, self.fixed_numbers = fixed_masks(c, grid) if c.masks else (None, None)
         with acc.main_process_first(): train, val = make_loaders(c, model, self.root)  # one reads pictures
         self.facts, self.marks = data_facts(train, val), self.marks | data_marks(train.dataset, val.dataset)
+        self.captions = loader_controls(val, model.text and model.text.tokenizer)
         if c.cache:
-            views = [Views(self.fixed, lambda ids, positions: self.fixed_numbers(ids))] if c.masks else []
-            with acc.main_process_first():
-                store_features(model, train, val, cache_folder()/"features", 1e9 * c.cache_gb,
-                               views, [Views(self.bank, by_position)])
-        self.position, self.captions = positions(val.dataset), loader_captions(val)
+            views = (self.fixed, self.fixed_numbers, self.bank)
+            with acc.main_process_first(): store_run(model, train, val, c, *views, self.captions)
+        self.position = positions(val.dataset)
         self.sampler, self.means = train.sampler, loader_means(model, train)
         self.half = dict(bf16=torch.bfloat16, fp16=torch.float16).get(pick_precision(c, accelerator))
-        sharded = acc.distributed_type == DistributedType.FSDP  # whose units want weights of one precision
-        save_memory(model, None if sharded else self.half, c.recompute)
-        optimizer = torch.optim.AdamW(param_groups(model, c.weight_decay), c.lr, (.9, .98), fused=True)
-        self.wrapped, optimizer, self.train, self.val = acc.prepare(model, optimizer, train, val)
-        for method in ("encode", "encode_text", "targets") if sharded else ():
-            register_fsdp_forward_method(self.wrapped, method)
-        rates = "lr min_lr warmup weight_decay weight_decay_end".split()
-        own_schedule = partial(schedule, **{name: getattr(c, name) for name in rates})
-        super().__init__(model, self.train, masker, LOSSES[c.loss], optimizer, own_schedule, callbacks,
+        self.wrapped, optimizer, self.train, self.val = prepare(acc, model, train, val, c, self.half)
+        super().__init__(model, self.train, masker, LOSSES[c.loss], optimizer, run_schedule(c), callbacks,
                          c.steps, c.accumulate, c.clip, c.seed)
 
     def endless(self):
         "Training batches without end, from where the run stands."
-        epoch, skip = divmod(self.step * self.accumulate, len(self.train))
-        while True:
-            self.sampler.epoch = epoch
-            self.train.dataset.dataset.set_epoch(epoch)
-            yield from self.accelerator.skip_first_batches(self.train, skip) if skip else self.train
-            epoch, skip = epoch + 1, 0
+        return endless(self.train, self.sampler, self.step * self.accumulate, self.accelerator)
 
     def _draw_mask(self, batch, i):
         "For pass `i`: this process's share of the new masks, or those of this epoch out of fixed ones."
@@ -176,6 +164,7 @@ def _open(self:Trainer):
         write_config(self.run, self.model.config, self.config)
     def keep():
         self.metrics, results = Metrics(self.run/"metrics.csv", self.step), self.run/"results.json"
+        self.alarms = Alarms(self.config.warmup, signs(self.run/"metrics.csv")["earlier"])
         if self.step < self.steps and results.exists(): results.replace(self.run/f"results-{self.step}.json")
     main = self.accelerator.is_main_process
     together(take if main else lambda: None)
@@ -188,16 +177,17 @@ def load(self:Trainer):
     marks = {n: m for n, m in self.marks.items() if not (self.changed_data and n in ("pictures", "captions"))}
     state = load_checkpoint(self.run/"checkpoint", self.model, self.optimizer, self.accelerator.scaler, marks)
     self.step, self.seconds, self.skipped.broken = state["step"], state["seconds"], set(state["broken"])
+    self.best = state.get("best")
     if self.step <= self.steps: return
     raise ValueError(f"{self.run} has {self.step} steps already; give --steps {self.step} or more")
 
 @patch
-def save(self:Trainer):
+def save(self:Trainer, name: str = ""):  # instead of the step's number
     "Write a checkpoint, in one process."
-    state = dict(step=self.step, seconds=self.seconds, broken=self._broken(), marks=self.marks)
+    kept = dict(step=self.step, seconds=self.seconds, best=self.best, broken=self._broken(), marks=self.marks)
     if (self.run/"metrics.csv").exists(): sync(self.run/"metrics.csv")  # no checkpoint without its rows
     folder, scaler = self.run/"checkpoint", self.accelerator.scaler
-    together(partial(save_checkpoint, folder, self.model, self.optimizer, scaler, state))
+    together(partial(save_checkpoint, folder, self.model, self.optimizer, scaler, kept, 1, name))
 
 @patch
 def _learn(self:Trainer):
@@ -233,6 +223,7 @@ def _learn(self:Trainer):
                     together(partial(self._log, **row))
                     bar.set_postfix(loss=f"{row['loss']:.3f}", refresh=False)
                     seen = []
+                if due(c.eval_every) and not fault: self._note(row)
                 if due(c.save_every) or fault: self.save()
             if not fault:
                 for callback in self.callbacks: callback.after_step(self)
@@ -252,18 +243,18 @@ def _next_batches(self:Trainer, batches, stop):
 @patch
 def _log(self:Trainer, step, **row):
     "Add a row to metrics.csv, and to where else `track` says."
-    if not self.accelerator.is_main_process: return
-    self.metrics.write(step=step, **row)
+    if self.accelerator.is_main_process: self.metrics.write(step=step, **row)
     self.accelerator.log({name: float(value) for name, value in row.items()}, step=step)
 
 @patch
-def measure(self:Trainer, images: int = 0) -> dict[str, dict[str, float]]:  # from `summarize`
-    "Evaluate on the first `images` (0: all) held out, under fixed masks, with three kinds of caption."
+def measure(self:Trainer, images: int = 0, captions: dict | None = None) -> dict[str, dict]:  # `summarize`
+    "Evaluate on the first `images` (0: all) held out, under fixed masks; `captions`: None for three kinds."
+    captions = captions or {kind: self.captions[kind] for kind in CAPTIONS}
     self.model.eval()
     with self._autocast():
         if not self.model.target.shared: self.means = loader_means(self.model, self.train)  # these move
         most, broken = math.ceil(images / self.config.batch_size) if images else None, []
-        seen = looks(self.model, itertools.islice(self.val, most), self.bank, self.means, self.captions,
+        seen = looks(self.model, itertools.islice(self.val, most), self.bank, self.means, captions,
                      position=self.position, broken=broken)
         scores, self.meters, broken = shared_out(seen, broken)
     self.skipped.note(broken)
@@ -272,29 +263,39 @@ def measure(self:Trainer, images: int = 0) -> dict[str, dict[str, float]]:  # fr
 
 @patch
 def _quick_look(self:Trainer):
-    "Cosines and meters of about 256 images, for the learning curve; a warning when predictions collapse."
+    "Cosines and meters of about 256 images, for the learning curve."
     row = {name: score["cosine"] for name, score in self.measure(256).items()}
-    if self.accelerator.is_main_process and self.step > self.config.warmup * self.steps:
-        for alarm in collapse_alarms(**self.meters).values(): tqdm.write(f"step {self.step}: {alarm}")
     return row | self.meters["prediction"] | {f"target {n}": v for n, v in self.meters["target"].items()}
+
+@patch
+def _note(self:Trainer, row):
+    "After an evaluation: sound the alarms, and keep the weights in checkpoint/best while they are the best."
+    if self.accelerator.is_main_process: self.alarms.after_step(self)
+    cosine = row.get("right", row.get("without text"))
+    if self.best and cosine <= self.best["cosine"]: return
+    self.best = dict(step=self.step, cosine=cosine)
+    self.save("best")
 
 @patch
 def told(self:Trainer) -> dict: # Part of results.json
     "What was really hidden, and what is odd about the data."
-    masks = mask_shares(self.bank.mask, self.model.vision.grid)
-    size = getattr(self.model.vision, "image_size", None)
-    return dict(masks=masks, data=self.facts, broken_images=self._broken(), image_size=size,
+    return dict(masks=mask_shares(self.bank.mask, self.model.vision.grid), data=self.facts,
+                broken_images=self._broken(), image_size=getattr(self.model.vision, "image_size", None),
                 unused_parameters=self.unused)
 
 @patch
 def _finish(self:Trainer):
     "The full evaluation, written to the run folder."
-    table, acc = self.measure(), self.accelerator
-    result = dict(table=table, meters=self.meters, seed=self.seed, steps=self.step,
-                  seconds=round(self.seconds, 1), held_out=self.held_out, processes=acc.num_processes,
-                  trained_parameters=count_trained(self.model), **self.told(), provenance=provenance())
-    batch = next(batch for batch in self.val if len(batch)).to(acc.device)
-    mask = self.bank(range(len(batch))).to(batch.images.device)
-    with self._autocast(): figure = plot_examples(self.model, batch, mask)
-    if acc.is_main_process: write_report(self.run, result, figure)
+    similar = dict(similar=similar_captions(self.model, self.val)) if self.model.text is not None else {}
+    seen = self.measure(captions=self.captions | similar)
+    pick = lambda *names: {name: seen[name] for name in names if name in seen}
+    table = pick(*BASELINES, *CAPTIONS, "without text")
+    result = dict(table=table, captions=pick(*CONTROLS), meters=self.meters, best=self.best,
+                  **signs(self.run/"metrics.csv"), seed=self.seed, steps=self.step,
+                  seconds=round(self.seconds, 1), held_out=self.held_out,
+                  processes=self.accelerator.num_processes, trained_parameters=count_trained(self.model),
+                  **self.told(), provenance=provenance())
+    batch = next(batch for batch in self.val if len(batch)).to(self.accelerator.device)
+    with self._autocast(): figure = plot_examples(self.model, batch, self.bank(range(len(batch))))
+    if self.accelerator.is_main_process: write_report(self.run, result, figure)
     return table

@@ -18,7 +18,7 @@ from ..masking import Mask, on_grid
 from ..targets import normalize_targets
 from ..model import VLJEPA
 from ..measure import (
-    BASELINES, CAPTIONS, Look, METERS, caption_latents, collapse_alarms, format_table, skill)
+    BASELINES, CAPTIONS, Look, METERS, caption_latents, collapse_alarms, format_table, skill, unlearned)
 from ..diagnostics import (
     ALL_BASELINES, Examination, PatchLibrary, patchwork, word_attribution, word_gradient)
 from .files import write_json, write_whole
@@ -76,6 +76,7 @@ def plot_rows(rows, titles=(), limits=(0, 1), label="", cmap="viridis"):
 def plot_examples(model: VLJEPA, batch: Batch, mask: Mask, images: int = 4) -> plt.Figure:  # a grid
     "Cosine of a `model`'s prediction where a `mask` hides patches of a `batch`, for the first `images`."
     n, grid, pictures = min(images, len(batch)), model.vision.grid, pixels(model, batch.images)
+    mask = mask.to(batch.images.device)
     context, target = model.eval().encode(batch.images, mask.keep), model.targets(batch.images, mask.hide)
     rows = {"image": pictures[:n], "visible part": gray_out(pictures, mask.keep, grid)[:n]}
     kinds = {"cosine, right caption": batch.captions, "cosine, empty caption": [""] * len(batch)}
@@ -175,9 +176,9 @@ def plot_run(run: Path) -> plt.Figure:  # left cosines, right meters as shares o
         if points: left.plot(*zip(*points), color=color, marker=marker, ms=4, label=f"predictor, {name}")
     for name, dash in zip(BASELINES, (":", "-.", "--", (0, (1, 1)))):
         if rows: left.axhline(float(rows[-1][name]), color="#666666", ls=dash, lw=1.2, label=name)
-    for name, color, marker in zip(METERS, ("#0072B2", "#E69F00", "#009E73"), "o^s"):
+    for name, color, marker in zip(METERS, ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00"), "o^sDv"):
         share = lambda r: float(r[name]) / max(float(r[f"target {name}"]), 1e-9)
-        points = [(int(r["step"]), share(r)) for r in rows if r[name]]
+        points = [(int(r["step"]), share(r)) for r in rows if r.get(name)]
         if points: right.plot(*zip(*points), color=color, marker=marker, ms=4, label=name)
     right.axhline(1, color="#666666", ls=":", lw=1.2, label="as the targets")
     left.set(xlabel="optimiser step", ylabel="mean cosine, held-out images")
@@ -216,26 +217,47 @@ def format_facts(result):
          "was found: their shuffled caption is their own.")]
     return " ".join(sentence for holds, sentence in told if holds)
 
+def _tell_collapse(meters, earlier=None):
+    "Collapsed, young or neither, and which meter says so."
+    for alarm in collapse_alarms(**meters, earlier=earlier).values(): return f"It looks like it: {alarm}."
+    young = "; ".join(unlearned(**meters).values())
+    if not young: return "No sign of it."
+    return f"No, but it is young: {young}. More steps tell whether it learns that."
+
+def _tell_best(result):
+    "Whether it overfits, and where the best weights are."
+    if not result.get("overfitting"): return []
+    return [f"**Does it overfit?** Yes: {result['overfitting']}. The weights of step "
+            f"{result['best']['step']} are in checkpoint/best, a folder that `VLJEPA.from_pretrained` takes."]
+
+def _tell_captions(result):
+    "What the captions are worth, the most telling comparison first."
+    table, seen = result["table"], result.get("captions", {})
+    if "right" not in table: return []
+    by = {k: table["right"]["skill"] - s["skill"] for k, s in (seen | table).items() if k not in BASELINES}
+    another = (f"with another caption of the same image {by['another']:+.3f}; " if "another" in by else "")
+    return [f"**Does it use the caption?** Skill with the right caption minus skill {another}with an empty "
+            f"one {by['empty']:+.3f}; with a shuffled one {by['shuffled']:+.3f}, to which the harm of a "
+            "wrong caption adds. What captions are worth, only a model trained without them can tell: "
+            "`vljepa_audit` trains both."]
+
 def format_report(run, result):
     "What results.json holds as Markdown, with the pictures of the run folder."
-    table, meters, gain = result["table"], result["meters"], []
-    if "right" in table:
-        by = {k: table["right"]["skill"] - table[k]["skill"] for k in ("shuffled", "empty")}
-        gain = ["**Does it use the caption?** Skill with the right caption minus skill with a shuffled one: "
-                f"{by['shuffled']:+.3f}; minus skill with an empty one: {by['empty']:+.3f}."]
+    table, meters, gain = result["table"], result["meters"], _tell_captions(result)
+    shown = {name: table[name] for name in BASELINES} | (result.get("captions") or table)
     size = ", images of {}x{} pixels".format(*result["image_size"]) if result.get("image_size") else ""
     best = max(BASELINES, key=lambda b: table[b]["cosine"])
-    score, alarms = table.get("right") or table["without text"], [*collapse_alarms(**meters).values()]
-    facts = (f"{n} {meters['prediction'][n]:.2f} (targets {meters['target'][n]:.2f})" for n in METERS)
+    score, own = table.get("right") or table["without text"], meters["prediction"]
+    facts = (f"{n} {own[n]:.2f} (targets {meters['target'][n]:.2f})" for n in METERS if n in own)
     return "\n\n".join([
         f"# {Path(run).name}",
         f"**Is it learning?** On {result['held_out']} held-out images the prediction has cosine "
         f"{score['cosine']:.3f} with the target; the best baseline ({best}) has {table[best]['cosine']:.3f}: "
         f"skill {score['skill']:+.3f}.",
-        f"**Is it collapsing?** {f'It looks like it: {alarms[0]}' if alarms else 'No sign of it'}. "
-        f"Of the predictions {'; '.join(facts)}.", *gain, format_table(table), format_facts(result),
-        "![Left: cosine on held-out images by optimiser step, with the baselines as lines. Right: std, "
-        "within and rankme of the predictions as a share of the targets' values](curve.png)",
+        f"**Is it collapsing?** {_tell_collapse(meters, result.get('earlier'))} Of the predictions "
+        f"{'; '.join(facts)}.", *_tell_best(result), *gain, format_table(shown), format_facts(result),
+        "![Left: cosine on held-out images by optimiser step, with the baselines as lines. Right: meters "
+        "of the predictions as a share of the targets' values](curve.png)",
         "![Images, their visible parts, and the cosine of each hidden patch's prediction](examples.png)",
         f"{result['steps']} steps in {result['seconds']} s, {result['trained_parameters']:,} trained "
         f"parameters, seed {result['seed']}{size}.",

@@ -1,0 +1,119 @@
+"""The study of chapter 16: does the caption matter? Rows of runs, written as they come; what a file holds is not run again.
+
+    python evidence/experiments/captions.py drawn                              the drawn world; under 40 minutes on two cores
+    python evidence/experiments/captions.py photographs --data FOLDER --vision-weights FILE --text FOLDER
+    python evidence/experiments/captions.py tried       --data FOLDER --vision-weights FILE --text FOLDER
+
+photographs   Flickr8k's 5,000 training and 1,000 validation photographs in COCO format, at 112 pixels, by a ViT-S/14 and MiniLM.
+              `flickr8k.py` in this folder makes that folder. Each run is measured once, at its end, on all validation photographs.
+tried         What helps against overfitting: the same on 4,500 of the training photographs, measured on the other 500.
+
+Every row has a run's study, variant, seed and what it was shown: the kind of caption, a baseline, or nothing. `*_curves.csv` holds
+the cosine on 256 held-out images during training, `--seeds 2` stops after two seeds, `--workers` trains several runs at once."""
+import argparse
+import csv
+import json
+import multiprocessing
+import os
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+OUT = Path(__file__).resolve().parent/"captions"
+COLUMNS = dict(rows=("study", "variant", "seed", "shown", "cosine", "plus_minus", "skill", "steps", "seconds", "commit", "hardware"),
+               curves=("study", "variant", "seed", "step", "cosine", "loss", "image", "place"))
+
+DRAWN = dict(dim=64, depth=3, heads=4, form="cross", masks=4, cache=True, steps=1000, batch_size=32, lr=5e-3, val_images=500,
+             eval_every=100, save_every=1000)
+PHOTOGRAPHS = dict(train_split="train", val_split="val", val_images=0, vision="vit_small_patch14_dinov2", image_size=112, dim=128,
+                   depth=4, heads=4, form="cross", masks=8, cache=True, steps=500, lr=1e-3, eval_every=100, save_every=500)
+TRIED = PHOTOGRAPHS | dict(val_split="train", val_images=500)
+NONE = dict(text="")
+STUDIES = dict(
+    drawn=dict(
+        conditioner={"none": NONE, "cross": {}, "words": dict(form="words"), "pool": dict(form="pool")},
+        number={"1": {}, "3, attention": dict(captions=3), "3, mean": dict(captions=3, several="mean"),
+                "3, max": dict(captions=3, several="max")},
+        share={f"{share:.0%}, {name}": dict(share=share) | text for share in (.3, .6, .9)
+               for name, text in (("none", NONE), ("caption", {}))}),
+    photographs=dict(
+        photographs={f"{form}, {name}": dict(form=form) | text for form in ("cross", "words")
+                     for name, text in (("none", NONE), ("caption", {}))} |
+                    {f"90%, {name}": dict(share=.9) | text for name, text in (("none", NONE), ("caption", {}))} |
+                    {f"1000, {name}": dict(train_images=1000) | text for name, text in (("none", NONE), ("caption", {}))}),
+    tried=dict(
+        tried={"as it is": {}, "1 mask an image": dict(masks=1), "32 masks an image": dict(masks=32),
+               "weight decay .5": dict(weight_decay=.5, weight_decay_end=.5), "half the rate": dict(lr=5e-4),
+               "half as wide": dict(dim=64), "one block less": dict(depth=3), "captions dropped by half": dict(drop_caption=.5)}))
+
+def read(path: Path) -> list[dict]:
+    "Rows of a file, none where there is none."
+    return list(csv.DictReader(path.open(encoding="utf-8", newline=""))) if path.exists() else []
+
+def add(path: Path, columns: tuple, rows: list[dict]):
+    "Append rows, below a head where the file is new."
+    new = not path.exists()
+    with path.open("a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        if new: writer.writeheader()
+        writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+
+def run(key: dict, changes: dict, threads: int) -> dict[str, list[dict]]:
+    "Train one variant under one seed, and say what it has shown."
+    os.environ["TQDM_DISABLE"] = "1"
+    import torch
+    from vljepa.engine.runs import read_metrics
+    from vljepa.engine.studies import variant_configs
+    from vljepa.engine.trainer import Trainer
+    torch.set_num_threads(threads)
+    with tempfile.TemporaryDirectory() as folder:
+        Trainer(folder, *variant_configs(changes, int(key["seed"]))).fit()
+        result = json.loads((Path(folder)/"results.json").read_text(encoding="utf-8"))
+        seen = [r for r in read_metrics(Path(folder)/"metrics.csv") if r["image"]]
+    made = result["provenance"]
+    hardware = made["machine"] + (f", {made['gpu']}" if made["gpu"] != "none" else "")
+    facts = dict(steps=result["steps"], seconds=result["seconds"], commit=made["commit"], hardware=hardware)
+    scores = result["table"] | result["captions"]
+    return dict(rows=[key | dict(shown=name) | score | facts for name, score in scores.items()],
+                curves=[key | dict(step=r["step"], cosine=r["right"] or r["without text"], loss=r["loss"], image=r["image"],
+                                   place=r["place"]) for r in seen])
+
+def main():
+    "Run what a part lacks, seed after seed."
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=STUDIES)
+    for name in ("data", "vision-weights", "text"): parser.add_argument(f"--{name}", default="")
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--studies", nargs="*", help="of the part; all where none is named")
+    a = parser.parse_args()
+    given = {k: str(Path(v).resolve()) for k, v in (("data", a.data), ("vision_weights", a.vision_weights), ("text", a.text)) if v}
+    if a.part == "drawn":
+        from vljepa.engine.files import cache_folder
+        from vljepa.engine.fetch import make_shapes_coco
+        given["data"] = str(make_shapes_coco(cache_folder()/"shapes-5000", train=5000))
+    elif len(given) < 3: parser.error(f"{a.part} needs --data, --vision-weights and --text")
+    base = dict(drawn=DRAWN, photographs=PHOTOGRAPHS, tried=TRIED)[a.part] | given
+    a.out.mkdir(parents=True, exist_ok=True)
+    jobs, made = [], {}
+    for seed in range(a.seeds):
+        for study, variants in STUDIES[a.part].items():
+            if a.studies and study not in a.studies: continue
+            had = {(r["variant"], r["seed"]) for r in read(a.out/f"{study}.csv")}
+            jobs += [(dict(study=study, variant=variant, seed=seed), base | changes) for variant, changes in variants.items()
+                     if (variant, str(seed)) not in had]
+    def keep(key, parts):
+        for part, suffix in (("curves", "_curves"), ("rows", "")):
+            add(a.out/f"{key['study']}{suffix}.csv", COLUMNS[part], [key | r | key for r in parts[part]])
+        print(*key.values(), f"{parts['rows'][0]['seconds']} s", flush=True)
+    threads = max(1, (os.cpu_count() or 1) // a.workers)
+    if jobs and a.workers > 1: run(jobs[0][0], jobs[0][1] | dict(steps=1), threads)  # stores features before many ask for them
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(a.workers, spawn) as pool:  # variants that two studies share are run once
+        for key, changes in jobs:
+            name = json.dumps([changes, key["seed"]], sort_keys=True)
+            if name not in made: made[name] = pool.submit(run, key, changes, threads)
+        for key, changes in jobs: keep(key, made[json.dumps([changes, key["seed"]], sort_keys=True)].result())
+
+if __name__ == "__main__": main()
