@@ -65,7 +65,7 @@ def run(key: dict, changes: dict, threads: int) -> dict[str, list[dict]]:
     from vljepa.engine.runs import read_metrics
     from vljepa.engine.studies import variant_configs
     from vljepa.engine.trainer import Trainer
-    torch.set_num_threads(threads)
+    if threads: torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
         Trainer(folder, *variant_configs(changes, int(key["seed"]))).fit()
         result = json.loads((Path(folder)/"results.json").read_text(encoding="utf-8"))
@@ -107,7 +107,7 @@ def main():
         for part, suffix in (("curves", "_curves"), ("rows", "")):
             add(a.out/f"{key['study']}{suffix}.csv", COLUMNS[part], [key | r | key for r in parts[part]])
         print(*key.values(), f"{parts['rows'][0]['seconds']} s", flush=True)
-    threads = max(1, (os.cpu_count() or 1) // a.workers)
+    threads = (os.cpu_count() or 1) // a.workers if a.workers > 1 else 0  # one alone takes what torch is given
     if jobs and a.workers > 1: run(jobs[0][0], jobs[0][1] | dict(steps=1), threads)  # stores features before many ask for them
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(a.workers, spawn) as pool:  # variants that two studies share are run once
