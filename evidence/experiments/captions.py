@@ -16,6 +16,7 @@ import json
 import multiprocessing
 import os
 import tempfile
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -60,7 +61,6 @@ def add(path: Path, columns: tuple, rows: list[dict]):
 
 def run(key: dict, changes: dict, threads: int) -> dict[str, list[dict]]:
     "Train one variant under one seed, and say what it has shown."
-    os.environ["TQDM_DISABLE"] = "1"
     import torch
     from vljepa.engine.runs import read_metrics
     from vljepa.engine.studies import variant_configs
@@ -77,6 +77,11 @@ def run(key: dict, changes: dict, threads: int) -> dict[str, list[dict]]:
     return dict(rows=[key | dict(shown=name) | score | facts for name, score in scores.items()],
                 curves=[key | dict(step=r["step"], cosine=r["right"] or r["without text"], loss=r["loss"], image=r["image"],
                                    place=r["place"]) for r in seen])
+
+def begin():
+    "In a process that trains: end when the one that asked for it ends."
+    from vljepa.engine.loaders import follow_parent
+    threading.Thread(target=follow_parent, daemon=True).start()
 
 def main():
     "Run what a part lacks, seed after seed."
@@ -110,7 +115,7 @@ def main():
     threads = (os.cpu_count() or 1) // a.workers if a.workers > 1 else 0  # one alone takes what torch is given
     if jobs and a.workers > 1: run(jobs[0][0], jobs[0][1] | dict(steps=1), threads)  # stores features before many ask for them
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(a.workers, spawn) as pool:  # variants that two studies share are run once
+    with ProcessPoolExecutor(a.workers, spawn, begin) as pool:  # variants that two studies share are run once
         for key, changes in jobs:
             name = json.dumps([changes, key["seed"]], sort_keys=True)
             if name not in made: made[name] = pool.submit(run, key, changes, threads)
