@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FUNCTION_WORDS', 'CONTROLS', 'EDITS', 'blank_words', 'reorder_words', 'control_captions', 'edit_things',
-           'edited_pair', 'edit_mask', 'edit_scores', 'wilson', 'named_things', 'Pointed', 'pointing']
+           'edited_pair', 'edit_mask', 'wilson', 'edit_scores', 'named_things', 'Pointed', 'pointing']
 
 # %% ../nbs/16_captions.ipynb #c003
 import string
@@ -130,13 +130,21 @@ def edit_mask(
     order = far.argsort(dim=1, stable=True)
     return Mask(order[:, hidden:].sort(1).values, order[:, :hidden].sort(1).values)
 
-# %% ../nbs/16_captions.ipynb #e10
+# %% ../nbs/16_captions.ipynb #e10a
 def _batch(model, scenes):
     "Scenes with the first of their captions, as a batch."
     transform = model.vision.transform()
     samples = [Sample(transform(Image.fromarray(s.image)), s.captions[0], None, n) for n, s in enumerate(scenes)]
     return collate(samples, model.text.tokenizer, model.text.max_length)
 
+def wilson(share: float, n: int) -> tuple[float, float]:  # low, high
+    "95% interval of a `share` of `n` trials (Wilson's), which is honest near 0 and 1, too."
+    z = 1.96
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * (share * (1 - share) / n + z**2 / (4 * n**2))**.5 / (1 + z**2 / n)
+    return middle - half, middle + half
+
+# %% ../nbs/16_captions.ipynb #e10
 @torch.no_grad()
 def edit_scores(
     model: VLJEPA,  # Reads captions
@@ -153,14 +161,7 @@ def edit_scores(
         scores.append(sum(f.float() for f in followed).cpu() / 2)
     return torch.cat(scores)
 
-def wilson(share: float, n: int) -> tuple[float, float]:  # low, high
-    "95% interval of a `share` of `n` trials (Wilson's), which is honest near 0 and 1, too."
-    z = 1.96
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * (share * (1 - share) / n + z**2 / (4 * n**2))**.5 / (1 + z**2 / n)
-    return middle - half, middle + half
-
-# %% ../nbs/16_captions.ipynb #p02
+# %% ../nbs/16_captions.ipynb #p02a
 def named_things(caption: str, things: list[Thing]) -> dict[int, int]:  # position of a word -> number of a thing
     "Which words of a `caption` say the color or the shape of which of the `things`; twins are left out."
     words, found = [word.strip(_EDGES) for word in caption.split()], {}
@@ -169,6 +170,7 @@ def named_things(caption: str, things: list[Thing]) -> dict[int, int]:  # positi
         if len(at) == 1: found |= {at[0] + 1: n, at[0] + 2: n}
     return found
 
+# %% ../nbs/16_captions.ipynb #p02
 class Pointed(NamedTuple):
     "Where one word of a caption matters."
     word: str  # As the caption has it
