@@ -27,8 +27,8 @@ from .diagnostics import word_attribution
 
 # %% ../nbs/16_captions.ipynb #m02
 FUNCTION_WORDS = frozenset(
-    """a an the this that these those there here it its he she they them his her their one some any each both
-    and or but nor of at in on to by for from with without into onto over under as than while is are was were be
+    """a an the this that these those there here it its he she they his her their one some any each both and
+    or but nor of at in on to by for from with without into onto over under as than while is are was were be
     been being am has have had do does did not no only very who which what where when""".split())
 _EDGES = string.punctuation + "…–—“”‘’«»。，、！？；：「」"
 
@@ -78,7 +78,8 @@ def _ways(things, kind):
     "Every way to make an edit: by number of a thing, what it becomes."
     numbered, taken = list(enumerate(things)), {(t.row, t.col) for t in things}
     if kind == "side":
-        return [{i: replace(t, col=2 - t.col, x=1 - t.x)} for i, t in numbered if (t.row, 2 - t.col) not in taken]
+        mirrored = [(i, replace(t, col=2 - t.col, x=1 - t.x)) for i, t in numbered]
+        return [{i: t} for i, t in mirrored if (t.row, t.col) not in taken]
     if kind == "swap":
         return [{i: replace(a, color=b.color), j: replace(b, color=a.color)}
                 for i, a in numbered for j, b in numbered[:i] if a.color != b.color]
@@ -133,8 +134,8 @@ def edit_mask(
 # %% ../nbs/16_captions.ipynb #e10a
 def _batch(model, scenes):
     "Scenes with the first of their captions, as a batch."
-    transform = model.vision.transform()
-    samples = [Sample(transform(Image.fromarray(s.image)), s.captions[0], None, n) for n, s in enumerate(scenes)]
+    ready = model.vision.transform()
+    samples = [Sample(ready(Image.fromarray(s.image)), s.captions[0], None, n) for n, s in enumerate(scenes)]
     return collate(samples, model.text.tokenizer, model.text.max_length)
 
 def wilson(share: float, n: int) -> tuple[float, float]:  # low, high
@@ -157,12 +158,13 @@ def edit_scores(
         before, after = (_batch(model, scenes).to(model.device) for scenes in zip(*pairs[n:n + 64]))
         mask = edit_mask(before.images.cpu(), after.images.cpu(), model.vision.grid, share).to(model.device)
         (guess, truth), (new_guess, new_truth) = model(before, mask), model(after, mask)
-        followed = near(guess, truth) > near(guess, new_truth), near(new_guess, new_truth) > near(new_guess, truth)
-        scores.append(sum(f.float() for f in followed).cpu() / 2)
+        first = near(guess, truth) > near(guess, new_truth)
+        second = near(new_guess, new_truth) > near(new_guess, truth)
+        scores.append((first.float() + second.float()).cpu() / 2)
     return torch.cat(scores)
 
 # %% ../nbs/16_captions.ipynb #p02a
-def named_things(caption: str, things: list[Thing]) -> dict[int, int]:  # position of a word -> number of a thing
+def named_things(caption: str, things: list[Thing]) -> dict[int, int]:  # position of a word -> of a thing
     "Which words of a `caption` say the color or the shape of which of the `things`; twins are left out."
     words, found = [word.strip(_EDGES) for word in caption.split()], {}
     for n, thing in enumerate(things):
@@ -186,7 +188,7 @@ def pointing(
     i: int,  # Number of an image in it
     names: dict[int, int],  # Position of a word in the caption -> row of `cover`, as from `named_things`
     cover: Tensor,  # Share of each patch that each thing covers, [K, N]
-    least: float = .25,  # A patch lies on a thing that covers as much of it
+    least: float = .1,  # A patch lies on a thing that covers so much of it
 ) -> list[Pointed]:  # One for each word whose thing is hidden, at some patches and not at all
     "Do the words that name things matter where these are?"
     words, gain = word_attribution(model, look, i)
