@@ -44,9 +44,9 @@ def blank_words(
 
 def reorder_words(text: str, seed: int = 0) -> str:  # the same words
     "Put the words of a `text` into another order, which text and `seed` decide; where there is one."
-    words = text.split()
+    words, own = text.split(), int(2**53 * hash_uniform(seed, text))
     if len(set(words)) < 2: return " ".join(words)
-    order = lambda n: sorted(range(len(words)), key=lambda k: hash_uniform(seed, n, text, k))
+    order = lambda n: sorted(range(len(words)), key=lambda k: hash_uniform(own, n, k))
     return next(" ".join(new) for n in count() if (new := [words[k] for k in order(n)]) != words)
 
 # %% ../nbs/16_captions.ipynb #m04
