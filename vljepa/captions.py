@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FUNCTION_WORDS', 'CONTROLS', 'EDITS', 'blank_words', 'reorder_words', 'control_captions', 'edit_things',
-           'edited_pair', 'edit_mask', 'edit_scores', 'wilson', 'named_things', 'Pointed', 'pointing']
+           'edited_pair', 'edit_mask', 'wilson', 'edit_scores', 'named_things', 'Pointed', 'pointing']
 
 # %% ../nbs/16_captions.ipynb #c003
 import string
@@ -27,8 +27,8 @@ from .diagnostics import word_attribution
 
 # %% ../nbs/16_captions.ipynb #m02
 FUNCTION_WORDS = frozenset(
-    """a an the this that these those there here it its he she they them his her their one some any each both
-    and or but nor of at in on to by for from with without into onto over under as than while is are was were be
+    """a an the this that these those there here it its he she they his her their one some any each both and
+    or but nor of at in on to by for from with without into onto over under as than while is are was were be
     been being am has have had do does did not no only very who which what where when""".split())
 _EDGES = string.punctuation + "…–—“”‘’«»。，、！？；：「」"
 
@@ -44,9 +44,9 @@ def blank_words(
 
 def reorder_words(text: str, seed: int = 0) -> str:  # the same words
     "Put the words of a `text` into another order, which text and `seed` decide; where there is one."
-    words = text.split()
+    words, own = text.split(), int(2**53 * hash_uniform(seed, text))
     if len(set(words)) < 2: return " ".join(words)
-    order = lambda n: sorted(range(len(words)), key=lambda k: hash_uniform(seed, n, text, k))
+    order = lambda n: sorted(range(len(words)), key=lambda k: hash_uniform(own, n, k))
     return next(" ".join(new) for n in count() if (new := [words[k] for k in order(n)]) != words)
 
 # %% ../nbs/16_captions.ipynb #m04
@@ -78,7 +78,8 @@ def _ways(things, kind):
     "Every way to make an edit: by number of a thing, what it becomes."
     numbered, taken = list(enumerate(things)), {(t.row, t.col) for t in things}
     if kind == "side":
-        return [{i: replace(t, col=2 - t.col, x=1 - t.x)} for i, t in numbered if (t.row, 2 - t.col) not in taken]
+        mirrored = [(i, replace(t, col=2 - t.col, x=1 - t.x)) for i, t in numbered]
+        return [{i: t} for i, t in mirrored if (t.row, t.col) not in taken]
     if kind == "swap":
         return [{i: replace(a, color=b.color), j: replace(b, color=a.color)}
                 for i, a in numbered for j, b in numbered[:i] if a.color != b.color]
@@ -130,13 +131,21 @@ def edit_mask(
     order = far.argsort(dim=1, stable=True)
     return Mask(order[:, hidden:].sort(1).values, order[:, :hidden].sort(1).values)
 
-# %% ../nbs/16_captions.ipynb #e10
+# %% ../nbs/16_captions.ipynb #e10a
 def _batch(model, scenes):
     "Scenes with the first of their captions, as a batch."
-    transform = model.vision.transform()
-    samples = [Sample(transform(Image.fromarray(s.image)), s.captions[0], None, n) for n, s in enumerate(scenes)]
+    ready = model.vision.transform()
+    samples = [Sample(ready(Image.fromarray(s.image)), s.captions[0], None, n) for n, s in enumerate(scenes)]
     return collate(samples, model.text.tokenizer, model.text.max_length)
 
+def wilson(share: float, n: int) -> tuple[float, float]:  # low, high
+    "95% interval of a `share` of `n` trials (Wilson's), which is honest near 0 and 1, too."
+    z = 1.96
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * (share * (1 - share) / n + z**2 / (4 * n**2))**.5 / (1 + z**2 / n)
+    return middle - half, middle + half
+
+# %% ../nbs/16_captions.ipynb #e10
 @torch.no_grad()
 def edit_scores(
     model: VLJEPA,  # Reads captions
@@ -149,19 +158,13 @@ def edit_scores(
         before, after = (_batch(model, scenes).to(model.device) for scenes in zip(*pairs[n:n + 64]))
         mask = edit_mask(before.images.cpu(), after.images.cpu(), model.vision.grid, share).to(model.device)
         (guess, truth), (new_guess, new_truth) = model(before, mask), model(after, mask)
-        followed = near(guess, truth) > near(guess, new_truth), near(new_guess, new_truth) > near(new_guess, truth)
-        scores.append(sum(f.float() for f in followed).cpu() / 2)
+        first = near(guess, truth) > near(guess, new_truth)
+        second = near(new_guess, new_truth) > near(new_guess, truth)
+        scores.append((first.float() + second.float()).cpu() / 2)
     return torch.cat(scores)
 
-def wilson(share: float, n: int) -> tuple[float, float]:  # low, high
-    "95% interval of a `share` of `n` trials (Wilson's), which is honest near 0 and 1, too."
-    z = 1.96
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * (share * (1 - share) / n + z**2 / (4 * n**2))**.5 / (1 + z**2 / n)
-    return middle - half, middle + half
-
-# %% ../nbs/16_captions.ipynb #p02
-def named_things(caption: str, things: list[Thing]) -> dict[int, int]:  # position of a word -> number of a thing
+# %% ../nbs/16_captions.ipynb #p02a
+def named_things(caption: str, things: list[Thing]) -> dict[int, int]:  # position of a word -> of a thing
     "Which words of a `caption` say the color or the shape of which of the `things`; twins are left out."
     words, found = [word.strip(_EDGES) for word in caption.split()], {}
     for n, thing in enumerate(things):
@@ -169,6 +172,7 @@ def named_things(caption: str, things: list[Thing]) -> dict[int, int]:  # positi
         if len(at) == 1: found |= {at[0] + 1: n, at[0] + 2: n}
     return found
 
+# %% ../nbs/16_captions.ipynb #p02
 class Pointed(NamedTuple):
     "Where one word of a caption matters."
     word: str  # As the caption has it
@@ -184,7 +188,7 @@ def pointing(
     i: int,  # Number of an image in it
     names: dict[int, int],  # Position of a word in the caption -> row of `cover`, as from `named_things`
     cover: Tensor,  # Share of each patch that each thing covers, [K, N]
-    least: float = .25,  # A patch lies on a thing that covers as much of it
+    least: float = .1,  # A patch lies on a thing that covers so much of it
 ) -> list[Pointed]:  # One for each word whose thing is hidden, at some patches and not at all
     "Do the words that name things matter where these are?"
     words, gain = word_attribution(model, look, i)

@@ -2,7 +2,7 @@
 
     python evidence/experiments/edits.py [--steps 4000] [--pairs 500] [--seeds 0 ...]
 
-Writes captions/edits.csv. A run of 4,000 steps takes about 17 minutes on one core. Its features are stored once, for eight masks an image."""
+Writes captions/edits.csv. A run of 4,000 steps takes about 20 minutes on one core. Its features are stored once, for eight masks an image."""
 import argparse
 import csv
 import json
