@@ -37,7 +37,8 @@ def format_examination(examination):
     gains = [f"- right minus {kind}: {gain:+.3f} (95% from {low:+.3f} to {high:+.3f})"
              for kind, (gain, low, high) in caption_gain(e.scores).items()]
     head = [("latents", -10), *((name, 12) for name in e.meters["target"])]
-    rows = [[part, *(f"{values[name]:.3f}" for name, _ in head[1:])] for part, values in e.meters.items()]
+    rows = [[part, *(f"{values[name]:.3f}" if name in values else "" for name, _ in head[1:])]
+            for part, values in e.meters.items()]
     verdict = [f"- **{name}**: {sentence}" for name, sentence in diagnose(e).items()]
     young = [f"- {sentence}" for sentence in unlearned(e.meters["prediction"], e.meters["target"]).values()]
     verdict = verdict or ["- no fault found" + ", but not all has been learned:" * bool(young), *young]
