@@ -256,10 +256,10 @@ def measure(self:Trainer, images: int = 0, captions: dict | None = None) -> dict
         most, broken = math.ceil(images / self.config.batch_size) if images else None, []
         seen = looks(self.model, itertools.islice(self.val, most), self.bank, self.means, captions,
                      position=self.position, broken=broken)
-        scores, self.meters, broken = shared_out(seen, broken)
+        self.scores, self.meters, broken = shared_out(seen, broken)
     self.skipped.note(broken)
-    self.held_out = len(scores[BASELINES[0]])
-    return summarize(scores)
+    self.held_out = len(self.scores[BASELINES[0]])
+    return summarize(self.scores)
 
 @patch
 def _quick_look(self:Trainer):
