@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['BASELINES', 'CAPTIONS', 'METERS', 'latent_means', 'baselines', 'skill', 'shown_captions', 'caption_latents', 'Look',
-           'looks', 'rankme', 'meters', 'collapse_alarms', 'unlearned', 'compare', 'first_meters', 'evaluate',
-           'summarize', 'format_table']
+           'looks', 'rankme', 'meters', 'compare', 'first_meters', 'evaluate', 'summarize', 'format_table']
 
 # %% ../nbs/09_measure.ipynb #imports01
 from collections.abc import Iterable, Iterator, Sequence
@@ -151,32 +150,6 @@ def meters(
     t = F.normalize(target.cpu().double(), dim=-1)
     if hide is None: hide = torch.arange(t.shape[1]).expand(len(t), -1)
     return found | _told_apart(z, t, hide.cpu())
-
-# %% ../nbs/09_measure.ipynb #n09al2
-_FAULTS = dict(  # meter -> below this share of the targets' collapsed, below that young, each in words
-    std=(.1, "all predictions are nearly the same vector", .3, "the predictions differ little"),
-    within=(.001, "all patches of an image get nearly the same prediction", .1,
-            "the patches of an image get similar predictions"),
-    image=(.01, "each place gets nearly the same prediction in every image: where, and not what", .1,
-           "images are hardly told apart"),
-    place=(-.03, "the patches of an image are told apart worse than by chance", .1,
-           "the patches of an image are hardly told apart"),
-    rankme=(0, "", .15, "the predictions use few directions"))
-
-def collapse_alarms(prediction: dict, target: dict, earlier: dict | None = None) -> dict:  # meter -> sentence
-    """Does a `prediction` say the same of everything, or tell far less apart than in `earlier`, the highest
-    "image" and "place" so far? All by meter, measured by the `target`; empty where nothing has collapsed."""
-    for name, (least, fault, young, _) in _FAULTS.items():
-        p, t, best = prediction.get(name, 1.), target.get(name, 0.), (earlier or {}).get(name, 0.)
-        if p < least * t: return {name: f"{fault} ({name} {p:.3f}, of the targets {t:.3f})"}
-        if best > young * t and p < best / 2: return {name: f"{fault} ({name} {p:.3f}, once {best:.3f})"}
-    return {}
-
-def unlearned(prediction: dict, target: dict) -> dict[str, str]:  # by meter
-    "What a `prediction` that has not collapsed does not do yet, measured by the `target`; by meter."
-    found = {name: (prediction.get(name, 1.), target.get(name, 0.)) for name in _FAULTS}
-    return {name: f"{_FAULTS[name][3]} ({name} {p:.3f}, of the targets {t:.3f})"
-            for name, (p, t) in found.items() if p < _FAULTS[name][2] * t}
 
 # %% ../nbs/09_measure.ipynb #c044
 def compare(

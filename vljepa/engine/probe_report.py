@@ -10,8 +10,8 @@ import argparse, csv, inspect, math, os, time
 from dataclasses import replace
 from pathlib import Path
 from fastcore.docments import docments
-from ..measure import format_table, summarize, unlearned
-from ..diagnostics import ALL_BASELINES, caption_gain, diagnose, patch_library
+from ..measure import format_table, summarize
+from ..diagnostics import ALL_BASELINES, caption_gain, diagnose, patch_library, unlearned
 from .files import friendly_errors, write_json, write_whole
 from .coco import label_names, read_coco, read_labels
 from .runs import provenance, read_config

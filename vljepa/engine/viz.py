@@ -18,9 +18,10 @@ from ..masking import Mask, on_grid
 from ..targets import normalize_targets
 from ..model import VLJEPA
 from ..measure import (
-    BASELINES, CAPTIONS, Look, METERS, caption_latents, collapse_alarms, format_table, skill, unlearned)
-from ..diagnostics import (
-    ALL_BASELINES, Examination, PatchLibrary, patchwork, word_attribution, word_gradient)
+    BASELINES, CAPTIONS, Look, METERS, caption_latents, format_table, skill)
+from vljepa.diagnostics import (
+    ALL_BASELINES, Examination, PatchLibrary, collapse_alarms, patchwork, unlearned, word_attribution,
+    word_gradient)
 from .files import write_json, write_whole
 from .runs import read_metrics
 
