@@ -24,8 +24,8 @@ OUT = Path(__file__).resolve().parent/"captions"
 COLUMNS = dict(rows=("study", "variant", "seed", "shown", "cosine", "plus_minus", "skill", "steps", "seconds", "commit", "hardware"),
                curves=("study", "variant", "seed", "step", "cosine", "loss", "image", "place"))
 
-DRAWN = dict(dim=64, depth=3, heads=4, form="cross", masks=4, cache=True, steps=1000, batch_size=32, lr=5e-3, val_images=500,
-             eval_every=100, save_every=1000)
+DRAWN = dict(dim=64, depth=3, heads=4, form="cross", masks=4, cache=True, steps=800, batch_size=32, lr=5e-3, val_images=500,
+             eval_every=100, save_every=800)
 PHOTOGRAPHS = dict(train_split="train", val_split="val", val_images=0, vision="vit_small_patch14_dinov2", image_size=112, dim=128,
                    depth=4, heads=4, form="cross", masks=4, cache=True, steps=500, lr=1e-3, eval_every=100, save_every=500)
 TRIED = PHOTOGRAPHS | dict(val_split="train", train_images=1000, val_images=500, steps=800)  # 51 epochs

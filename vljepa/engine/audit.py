@@ -105,12 +105,15 @@ def audit_configs(
     first = lambda sign: next((n for n in names if n.lower().startswith(sign)), names[0])
     train, val = first("train"), first("val")
     total = len(find_parts(root)[1][train]().ids)
+    if min(total, images or total) < 20:
+        raise ValueError(f"an audit needs 20 pictures or more, and {root} has {total} to learn from"
+                         + f", of which --images takes {images}" * bool(images))
     held_out = images // 5 if images else min(1000, total // 5) if train == val else 1000
     model = VLJEPAConfig(**ENCODERS | encoders, dim=128, depth=2, heads=4)
     return model, TrainConfig(
         data=str(root), train_split=train, val_split=val, val_images=held_out,
-        train_images=images and images - held_out, masks=4, cache=True, steps=steps, batch_size=32, lr=2e-3,
-        eval_every=steps, save_every=steps)
+        train_images=images and images - held_out, batch_size=min(32, (images or total) * 4 // 5), masks=4,
+        cache=True, steps=steps, lr=2e-3, eval_every=steps, save_every=steps)
 
 # %% ../../nbs/engine/E23_audit.ipynb #u013
 WITHOUT, SEVERAL = "right, minus trained without captions", "up to five at once, minus one"
