@@ -23,7 +23,7 @@ engine.captioned: CaptionedPictures engine.coco: CocoCaptions engine.fetch: make
 engine.rows: engine.shards: shard_sample engine.sources: open_source engine.weights: check_fetched
 read_weights load_weights engine.hub: padding_fault prove load_vision longest_input load_text load_model
 check_model freeze_unused half_weights engine.store: engine.features: Views store_features engine.runs:
-TRAIN_PRESETS TrainConfig run_schedule read_config read_metrics provenance engine.loaders: engine.checkpoints:
+TRAIN_PRESETS TrainConfig read_config read_metrics provenance engine.loaders: engine.checkpoints:
 encoder_marks newest_checkpoint save_checkpoint load_checkpoint Opened open_run engine.processes: engine.viz:
 plot_examples plot_skill_maps plot_places plot_words plot_patchwork plot_pca plot_probe plot_run
 engine.callbacks: Checkpoints WriteCSV Track highest overfitting signs Alarms StopOnSignal SkipBroken

@@ -92,7 +92,10 @@ def signs(path: Path) -> dict:  # "earlier" from `highest`, "overfitting" a sent
 
 class Alarms(Callback):
     "Say so when the meters of an evaluation tell of a collapse; the first share of the steps is given time."
-    def __init__(self, share: float = .1, earlier: dict | None = None):  # of the steps; from `signs`
+    def __init__(self,
+        share: float = .1,  # Of the steps that is given time
+        earlier: dict | None = None,  # What `signs` tells of an earlier life
+    ):
         self.share, self.earlier = share, earlier or {}
     def after_step(self, learner):
         if "std" not in learner.row or learner.step <= self.share * learner.steps: return

@@ -7,7 +7,7 @@ __all__ = ['Trainer']
 
 # %% ../../nbs/engine/E16_trainer.ipynb #imports01
 import itertools, math, signal, time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -79,7 +79,7 @@ class Trainer(Learner):
         super().__init__(model, self.train, masker, LOSSES[c.loss], optimizer, run_schedule(c), callbacks,
                          c.steps, c.accumulate, c.clip, c.seed)
 
-    def endless(self):
+    def endless(self) -> Iterator[Batch]: # epoch after epoch
         "Training batches without end, from where the run stands."
         return endless(self.train, self.sampler, self.step * self.accumulate, self.accelerator)
 
@@ -289,13 +289,12 @@ def _finish(self:Trainer):
     similar = dict(similar=similar_captions(self.model, self.val)) if self.model.text is not None else {}
     seen = self.measure(captions=self.captions | similar)
     pick = lambda *names: {name: seen[name] for name in names if name in seen}
-    table = pick(*BASELINES, *CAPTIONS, "without text")
-    result = dict(table=table, captions=pick(*CONTROLS), meters=self.meters, best=self.best,
-                  **signs(self.run/"metrics.csv"), seed=self.seed, steps=self.step,
+    result = dict(table=pick(*BASELINES, *CAPTIONS, "without text"), captions=pick(*CONTROLS), best=self.best,
+                  meters=self.meters, **signs(self.run/"metrics.csv"), seed=self.seed, steps=self.step,
                   seconds=round(self.seconds, 1), held_out=self.held_out,
                   processes=self.accelerator.num_processes, trained_parameters=count_trained(self.model),
                   **self.told(), provenance=provenance())
     batch = next(batch for batch in self.val if len(batch)).to(self.accelerator.device)
     with self._autocast(): figure = plot_examples(self.model, batch, self.bank(range(len(batch))))
     if self.accelerator.is_main_process: write_report(self.run, result, figure)
-    return table
+    return result["table"]
