@@ -290,11 +290,11 @@ def _finish(self:Trainer):
     seen = self.measure(captions=self.captions | similar)
     pick = lambda *names: {name: seen[name] for name in names if name in seen}
     result = dict(table=pick(*BASELINES, *CAPTIONS, "without text"), captions=pick(*CONTROLS), best=self.best,
-                  meters=self.meters, **signs(self.run/"metrics.csv"), seed=self.seed, steps=self.step,
-                  seconds=round(self.seconds, 1), held_out=self.held_out,
-                  processes=self.accelerator.num_processes, trained_parameters=count_trained(self.model),
-                  **self.told(), provenance=provenance())
+                  meters=self.meters, seed=self.seed, steps=self.step, seconds=round(self.seconds, 1),
+                  held_out=self.held_out, processes=self.accelerator.num_processes, **self.told(),
+                  trained_parameters=count_trained(self.model), provenance=provenance())
     batch = next(batch for batch in self.val if len(batch)).to(self.accelerator.device)
     with self._autocast(): figure = plot_examples(self.model, batch, self.bank(range(len(batch))))
-    if self.accelerator.is_main_process: write_report(self.run, result, figure)
+    if self.accelerator.is_main_process:
+        write_report(self.run, result | signs(self.run/"metrics.csv"), figure)
     return result["table"]
