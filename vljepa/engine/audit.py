@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from fastcore.script import call_parse
 from scipy import stats
 from torch import Tensor
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 from ..data import tokenize
 from ..encoders import freeze
@@ -29,6 +28,7 @@ from .files import friendly_errors, write_json, write_whole
 from .hub import load_text
 from .runs import TrainConfig, check_writable, provenance
 from .sources import find_parts
+from .loaders import mean_targets
 from .viz import format_facts, save_figure
 from .trainer import Trainer
 
@@ -49,16 +49,10 @@ class Pooled(NamedTuple):
     rows: Tensor
     pictures: Tensor
 
-@torch.no_grad()
 def pooled(model, loader):
     "`Pooled`, in order."
-    data, parts = loader.dataset.dataset, []
-    place, device = {data.ids[i]: i for i in loader.dataset.indices}, next(model.parameters()).device
-    for batch in DataLoader(loader.dataset, 64, collate_fn=loader.collate_fn):
-        if not len(batch): continue
-        latents = model.targets(batch.images.to(device)).mean(1).cpu()
-        parts.append((torch.tensor([place[i] for i in batch.ids]), latents))
-    return Pooled(data, *(torch.cat(part) for part in zip(*parts)))
+    rows, means = mean_targets(model, loader)
+    return Pooled(loader.dataset.dataset, torch.tensor(rows), means)
 
 @torch.no_grad()
 def caption_means(text, captions):
@@ -131,8 +125,8 @@ def audit(
         for kind, changes in kinds.items():
             own = replace(model, **{k: v for k, v in changes.items() if k == "text"})
             new = replace(config, seed=seed, **{k: v for k, v in changes.items() if k == "captions"})
+            if kind == "all" and facts["per_picture"] == 1: continue
             trainer = Trainer(Path(out)/f"{kind}-seed{seed}", own, new)
-            if kind == "all" and not any(len(c) > 1 for c in trainer.val.dataset.dataset.captions): continue
             trainer.fit()
             scores.setdefault(kind, []).append(trainer.scores)
             if kind == "one" and not order:
@@ -223,7 +217,7 @@ def plot_audit(result):
 @friendly_errors
 def vljepa_audit(
     root: str,  # folder, table or shard of captioned pictures
-    out: str = "runs/audit",  # folder for the page and the runs
+    out: str = "",  # folder for the page and the runs (default: runs/audit-NAME of the source)
     vision: str = ENCODERS["vision"],  # vision encoder, by name
     vision_weights: str = "",  # local file with its weights
     text: str = ENCODERS["text"],  # text encoder, by name or folder
@@ -233,11 +227,12 @@ def vljepa_audit(
     seeds: int = 3,  # runs with captions, and as many without
 ):
     "Say on one page whether captions help on these pictures, and whether they are theirs."
-    check_writable(Path(out))
+    out = Path(out or f"runs/audit-{Path(root).absolute().stem}")
+    check_writable(out)
     encoders = dict(vision=vision, vision_weights=vision_weights, text=text, image_size=image_size)
-    result = audit(Path(out)/"runs", *audit_configs(root, images, steps, **encoders), seeds)
-    save_figure(plot_audit(result), Path(out)/"audit.png")
-    write_json(Path(out)/"audit.json", result)
+    result = audit(out/"runs", *audit_configs(root, images, steps, **encoders), seeds)
+    save_figure(plot_audit(result), out/"audit.png")
+    write_json(out/"audit.json", result)
     page = format_audit(result, root)
-    write_whole(Path(out)/"audit.md", lambda p: p.write_text(page, encoding="utf-8"))
-    print(f"{page}\npage: {Path(out)/'audit.md'}")
+    write_whole(out/"audit.md", lambda p: p.write_text(page, encoding="utf-8"))
+    print(f"{page}\npage: {out/'audit.md'}")

@@ -161,20 +161,25 @@ def loader_controls(loader, tokenizer):
     return {kind: {i: join(kind, i) for i in ids} for kind in parts[0]}
 
 @torch.no_grad()
+def mean_targets(model, loader):
+    "Rows in the data set, a list of n, and mean target latents [n, D] of a loader's readable images, in order."
+    data, device = loader.dataset.dataset, next(model.parameters()).device
+    row, rows, means = {data.ids[i]: i for i in loader.dataset.indices}, [], []
+    for batch in DataLoader(loader.dataset, batch_size=64, collate_fn=loader.collate_fn):
+        if not len(batch): continue
+        rows += [row[i] for i in batch.ids]
+        means.append(model.targets(batch.images.to(device)).mean(1).cpu())
+    return rows, torch.cat(means)
+
 def similar_captions(model, loader):
     "By id what a loader shows with the image of the nearest mean target, of those that say something else."
-    rows, data, device = loader.dataset, loader.dataset.dataset, next(model.parameters()).device
-    place = {data.ids[i]: k for k, i in enumerate(rows.indices)}
-    means = torch.zeros(len(rows), model.vision.dim)
-    for batch in DataLoader(rows, batch_size=64, collate_fn=loader.collate_fn):
-        if not len(batch): continue
-        means[[place[i] for i in batch.ids]] = model.targets(batch.images.to(device)).mean(1).cpu()
+    data, (rows, means) = loader.dataset.dataset, mean_targets(model, loader)
     means = F.normalize(means, dim=-1)
     nearest = torch.cat([(z @ means.T).topk(min(32, len(rows))).indices for z in means.split(1000)]).tolist()
     def fits(i, j):
         return data.pictures[i] != data.pictures[j] and not {*data.captions[i]} & {*data.captions[j]}
-    near = [next((j for k in ks if fits(i, j := rows.indices[k])), i) for i, ks in zip(rows.indices, nearest)]
-    return {data.ids[i]: data.pick_caption(j) for i, j in zip(rows.indices, near)}
+    near = [next((j for k in ks if fits(i, j := rows[k])), i) for i, ks in zip(rows, nearest)]
+    return {data.ids[i]: data.pick_caption(j) for i, j in zip(rows, near)}
 
 def data_facts(train, val):
     "How many rows show the same picture, how many captions are cut, how many images have no wrong caption."
