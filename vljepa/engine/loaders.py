@@ -162,7 +162,7 @@ def loader_controls(loader, tokenizer):
 
 @torch.no_grad()
 def mean_targets(model, loader):
-    "Rows in the data set, a list of n, and mean target latents [n, D] of a loader's readable images, in order."
+    "Rows in the data set, a list of n, and mean target latents [n, D] of what a loader can read, in order."
     data, device = loader.dataset.dataset, next(model.parameters()).device
     row, rows, means = {data.ids[i]: i for i in loader.dataset.indices}, [], []
     for batch in DataLoader(loader.dataset, batch_size=64, collate_fn=loader.collate_fn):
