@@ -1,7 +1,7 @@
 """The study of chapter 19: a pre-trained encoder that learns a little. Rows of runs, written as they come; what a file holds is not run again.
 
-    python evidence/experiments/adapt.py drawn         what trains, and how slowly the teacher follows; MINUTES
-    python evidence/experiments/adapt.py rates         at which rate, on training data; MINUTES
+    python evidence/experiments/adapt.py drawn         what trains, and how slowly the teacher follows; about 80 minutes on two cores
+    python evidence/experiments/adapt.py rates         at which rate, held-out training data; as long
     python evidence/experiments/adapt.py photographs --data FOLDER --vision-weights FILE --text FOLDER --labels FILE
 
 photographs   Flickr8k's 5,000 training and 1,000 validation photographs in COCO format, at 112 pixels, by a ViT-S/14 and MiniLM; `flickr8k.py`
