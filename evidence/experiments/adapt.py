@@ -1,11 +1,12 @@
 """The study of chapter 19: a pre-trained encoder that learns a little. Rows of runs, written as they come; what a file holds is not run again.
 
-    python evidence/experiments/adapt.py drawn         what trains, and how slowly the teacher follows; about 80 minutes on two cores
-    python evidence/experiments/adapt.py rates         at which rate, held-out training data; as long
+    python evidence/experiments/adapt.py drawn         what trains, and how slowly the teacher follows; about 4 minutes of a core each
+    python evidence/experiments/adapt.py rates         at which rate, held-out training data; as long each
     python evidence/experiments/adapt.py photographs --data FOLDER --vision-weights FILE --text FOLDER --labels FILE
 
 photographs   Flickr8k's 5,000 training and 1,000 validation photographs in COCO format, at 112 pixels, by a ViT-S/14 and MiniLM; `flickr8k.py`
-              in this folder makes that folder. Encoders that learn cannot be stored, so a run takes about an hour of a core, or a minute of a GPU.
+              in this folder makes that folder. Encoders that learn cannot be stored, so a run takes a core an hour or so: begin with
+              `--seeds 1 --steps 100 --variants frozen "lora:8, 0.996"`.
 
 Targets of different encoders are different tasks, whose cosines do not compare. So a row holds, beside cosine and skill on a run's own
 targets, `frozen` and `frozen_skill`: those of the best linear map from its predictions to the latents of the encoder as it was, learned
