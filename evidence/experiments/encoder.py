@@ -76,8 +76,8 @@ def parts(c: dict, seed: int):
     spread = lambda x: variance_loss(x) + covariance_loss(x) / 25
     terms = {"": None, "spread": spread, "sigreg": lambda x: sigreg(x, 16), "heap": lambda x: spread(x.flatten(0, 1)),
              "normed": lambda x: spread(normalize_targets(x))}
-    torch.manual_seed(seed)  # of what is not the encoder
     vision, text = fresh_encoder(seed=seed), reader() if c["caption"] else None
+    torch.manual_seed(seed)  # of the rest
     if c["contrast"]: return ContrastivePair(vision, text), contrastive_loss
     model = (OwnTarget if c["own"] else VLJEPA)(vision, text, config=VLJEPAConfig(dim=64, depth=2, form=c["form"]))
     if c["slow"]: model.slow = True
