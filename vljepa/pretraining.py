@@ -78,11 +78,12 @@ class Scenes:
         tokens = tokenize([caption for s in scenes for caption in s.captions], tokenizer)
         self.ids, self.real = (x.unflatten(0, (len(scenes), -1)) for x in tokens)  # [n, 5, T]
         self.labels = {k: torch.stack([_image_labels(s, k) for s in scenes]) for k in ASKED}  # [n, C] each
-        self.patches = {k: torch.stack([_patch_labels(s, k, grid) for s in scenes]) for k in ("shape", "color")}
+        patches = lambda kind: torch.stack([_patch_labels(s, kind, grid) for s in scenes])
+        self.patches = {kind: patches(kind) for kind in ("shape", "color")}  # [n, N] each
 
     def __len__(self): return len(self.images)
 
-    def batch(self, rows: Tensor, texts: Tensor, which: Tensor) -> Batch:
+    def batch(self, rows: Tensor, texts: Tensor, which: Tensor) -> Batch:  # all three are numbers
         "Images `rows` [B], each with caption number `which` [B] of the image `texts` [B]."
         ids, real = self.ids[texts, which], self.real[texts, which]
         longest = int(real.sum(1).max()) if real.numel() else 0
@@ -106,7 +107,7 @@ class Scenes:
 
 # %% ../nbs/17_encoder.ipynb #e06
 class OwnTarget(VLJEPA):
-    "A `VLJEPA` whose gradient flows into its targets, too; where it is `slow`, their values are the teacher's."
+    "A `VLJEPA` whose gradient flows into its targets, too; if it is `slow`, their values are the teacher's."
     slow = False
     def forward(self, batch: Batch, mask: Mask) -> tuple[Tensor, Tensor, Tensor]:  # [B, Nm, D] x 2, [B, N, D]
         "Predicted and target latents of what a `mask` hides in a `batch`; the encoder's of all patches."
@@ -130,7 +131,7 @@ def encode_bytes(encoder: nn.Module, images: Tensor, size: int = 250) -> Tensor:
     return torch.cat([encoder(as_pixels(part)).float() for part in images.split(size)])
 
 def encoder_meters(latents: Tensor) -> dict[str, float]:  # "scale", "normed", "rank", and those of `meters`
-    "Of an encoder's own `latents` [n, N, D]: std before and after layer norm, rank around the mean, `meters`."
+    "Of an encoder's `latents` [n, N, D]: std before and after layer norm, rank around the mean, `meters`."
     x = latents.flatten(0, 1)
     spread = dict(scale=x.std(0).mean().item(), normed=normalize_targets(x).std(0).mean().item())
     return spread | dict(rank=rankme(x - x.mean(0))) | meters(latents, latents)
@@ -177,7 +178,11 @@ def probe_encoder(
 # %% ../nbs/17_encoder.ipynb #e12
 class ContrastivePair(nn.Module):
     "Another way to learn from captions: images and texts become vectors, and pairs should find each other."
-    def __init__(self, vision: nn.Module, text: nn.Module, dim: int = 64):  # encoders; width E of the vectors
+    def __init__(self,
+        vision: nn.Module,  # From images to patch latents
+        text: nn.Module,  # From tokens to word latents
+        dim: int = 64,  # Width E of the vectors
+    ):
         super().__init__()
         self.vision, self.text = vision, text
         self.image_head, self.text_head = nn.Linear(vision.dim, dim), nn.Linear(text.dim, dim)
@@ -188,7 +193,7 @@ class ContrastivePair(nn.Module):
         return self.image_head(self.vision(batch.images).mean(1)), self.text_head(words)
 
 def contrastive_loss(images: Tensor, texts: Tensor, temperature: float = .1) -> Tensor:  # scalar in fp32
-    "InfoNCE both ways: among B `texts` [B, E] find the one of each of the `images` [B, E], and the reverse."
+    "InfoNCE: among B `texts` [B, E] find that of each of the `images` [B, E], and back; by a `temperature`."
     images, texts = (F.normalize(x.float(), dim=-1) for x in (images, texts))
     scores, own = images @ texts.T / temperature, torch.arange(len(images), device=images.device)
     return (F.cross_entropy(scores, own) + F.cross_entropy(scores.T, own)) / 2
