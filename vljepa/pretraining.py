@@ -113,16 +113,19 @@ class OwnTarget(VLJEPA):
         "Predicted and target latents of what a `mask` hides in a `batch`; the encoder's of all patches."
         target = own = self.vision(batch.images)
         if self.slow: target = own + (self.target(batch.images) - own).detach()
-        return self.predict(batch, mask), normalize_targets(gather_tokens(target, mask.hide)), own
+        target = gather_tokens(target, mask.hide)
+        if self.config.layer_norm_targets: target = normalize_targets(target)
+        return self.predict(batch, mask), target, own
 
 def own_loss(
     term: Callable[[Tensor], Tensor] | None = None,  # Of all latents [B, N, D]; None adds nothing
-    weight: float = 1.,  # Of the term, beside a cosine loss
+    weight: float = 1.,  # Of the term
+    loss: Callable[[Tensor, Tensor], Tensor] = cosine_loss,  # Of predicted and target latents
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:  # What `Learner` takes
     "The loss of an `OwnTarget`: of predicted and target latents, and what a term says of all latents."
-    def loss(pred, target, latents):
-        return cosine_loss(pred, target) + (weight * term(latents) if term else 0.)
-    return loss
+    def whole(pred, target, latents):
+        return loss(pred, target) + (weight * term(latents) if term else 0.)
+    return whole
 
 # %% ../nbs/17_encoder.ipynb #e08
 @torch.no_grad()

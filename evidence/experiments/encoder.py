@@ -1,6 +1,6 @@
 """The study of chapter 17: an encoder that learns. Rows of runs, written as they come; a run that a file holds is not run again.
 
-    python evidence/experiments/encoder.py collapse    eight ways to make a target, 600 steps, meters as curves
+    python evidence/experiments/encoder.py collapse    nine ways to make a target, 600 steps, meters as curves
     python evidence/experiments/encoder.py claim       captions and their controls, 2,000 steps, probes of the encoder alone
     python evidence/experiments/encoder.py share       without captions: other masks, less data, fewer and more steps
 
@@ -26,14 +26,16 @@ PROBES = ("image shape", "image color", "image size", "image place", "patch shap
 COLUMNS = ("study", "variant", "seed", "step", "teacher", "loss", "cosine", *METERS, *PROBES, "steps", "seconds", "commit", "hardware")
 
 BASE = dict(steps=2000, size=64, lr=1e-3, scenes=16_000, mask="block", share=.6, caption="", form="cross", own=False, slow=False,
-            momentum=(.99, 1.), term="", weight=1., contrast=False, meters=250, probes=250,
+            momentum=(.99, 1.), loss="cosine", term="", weight=1., contrast=False, meters=250, probes=250,
             fit=3000, test=2000)
 SHORT = dict(steps=600, meters=20, probes=300)
+OWN = dict(own=True, loss="l2")  # of latents as they are; cosine is of layer-normalised ones
 STUDIES = dict(
     collapse={name: SHORT | changes for name, changes in {
         "slow, stopped": {}, "stopped": dict(momentum=(0., 0.)), "slow": dict(own=True, slow=True), "neither": dict(own=True),
-        "variance, covariance": dict(own=True, term="spread"), "SIGReg": dict(own=True, term="sigreg", weight=.05),
-        "variance in one heap": dict(own=True, term="heap"), "variance behind a norm": dict(own=True, term="normed")}.items()},
+        "variance, covariance": OWN | dict(term="spread"), "SIGReg": OWN | dict(term="sigreg", weight=.05),
+        "variance, in one heap": OWN | dict(term="heap"), "variance, behind a norm": OWN | dict(term="normed"),
+        "variance, with cosine": dict(own=True, term="spread")}.items()},
     claim={
         "no text": {}, "right": dict(caption="right"), "another": dict(caption="another"), "shuffled": dict(caption="shuffled"),
         "words": dict(caption="right", form="words"), "contrast": dict(caption="right", contrast=True, steps=2320)},
@@ -69,7 +71,7 @@ def reader():
 def parts(c: dict, seed: int):
     "Model and loss."
     import torch
-    from vljepa.losses import cosine_loss, covariance_loss, sigreg, variance_loss
+    from vljepa.losses import LOSSES, cosine_loss, covariance_loss, sigreg, variance_loss
     from vljepa.model import VLJEPA, VLJEPAConfig
     from vljepa.pretraining import ContrastivePair, OwnTarget, contrastive_loss, fresh_encoder, own_loss
     from vljepa.targets import normalize_targets
@@ -79,9 +81,10 @@ def parts(c: dict, seed: int):
     vision, text = fresh_encoder(seed=seed), reader() if c["caption"] else None
     torch.manual_seed(seed)  # of the rest
     if c["contrast"]: return ContrastivePair(vision, text), contrastive_loss
-    model = (OwnTarget if c["own"] else VLJEPA)(vision, text, config=VLJEPAConfig(dim=64, depth=2, form=c["form"]))
+    model = (OwnTarget if c["own"] else VLJEPA)(vision, text, config=VLJEPAConfig(dim=64, depth=2, form=c["form"],
+                                                                              layer_norm_targets=c["loss"] == "cosine"))
     if c["slow"]: model.slow = True
-    return model, own_loss(terms[c["term"]], c["weight"]) if c["own"] else cosine_loss
+    return model, own_loss(terms[c["term"]], c["weight"], LOSSES[c["loss"]]) if c["own"] else cosine_loss
 
 def run(key: dict, changes: dict) -> list[dict]:
     "Train one variant under one seed; the rows of what was measured."
