@@ -1,6 +1,6 @@
 """The study of chapter 17: an encoder that learns. Rows of runs, written as they come; a run that a file holds is not run again.
 
-    python evidence/experiments/encoder.py collapse    nine ways to make a target, 600 steps, meters as curves
+    python evidence/experiments/encoder.py collapse    ten ways to make a target, 600 steps, meters as curves
     python evidence/experiments/encoder.py claim       captions and their controls, 1,500 steps, probes of the encoder alone
     python evidence/experiments/encoder.py share       without captions: other masks, less data, fewer and more steps
 
@@ -35,7 +35,7 @@ STUDIES = dict(
         "slow, stopped": {}, "stopped": dict(momentum=(0., 0.)), "slow": dict(own=True, slow=True), "neither": dict(own=True),
         "variance, covariance": OWN | dict(term="spread"), "SIGReg": OWN | dict(term="sigreg", weight=.05),
         "variance, in one heap": OWN | dict(term="heap"), "variance, behind a norm": OWN | dict(term="normed"),
-        "variance, with cosine": dict(own=True, term="spread")}.items()},
+        "variance, with cosine": dict(own=True, term="spread"), "both behind a norm": dict(own=True, term="normed")}.items()},
     claim={
         "no text": {}, "right": dict(caption="right"), "another": dict(caption="another"), "shuffled": dict(caption="shuffled"),
         "words": dict(caption="right", form="words"), "contrast": dict(caption="right", contrast=True, steps=1740)},
