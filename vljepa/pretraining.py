@@ -83,7 +83,7 @@ class Scenes:
 
     def __len__(self): return len(self.images)
 
-    def batch(self, rows: Tensor, texts: Tensor, which: Tensor) -> Batch:  # all three are numbers
+    def batch(self, rows: Tensor, texts: Tensor, which: Tensor) -> Batch:  # with these captions
         "Images `rows` [B], each with caption number `which` [B] of the image `texts` [B]."
         ids, real = self.ids[texts, which], self.real[texts, which]
         longest = int(real.sum(1).max()) if real.numel() else 0
