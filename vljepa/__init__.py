@@ -18,12 +18,12 @@ patchwork leak collapse_alarms unlearned Examination examine diagnose probing: a
 KNNProbe hidden_labels random_predictor LinearProbe AttentiveProbe recall imagine centred_cosine ridge_map
 ablations: read_table Study mean_interval paired_p holm compare_variants finding format_study plot_intervals
 plot_curves captions: FUNCTION_WORDS CONTROLS EDITS blank_words reorder_words control_captions edit_things
-edited_pair edit_mask wilson edit_scores named_things Pointed pointing engine.files: engine.pictures:
-engine.captioned: CaptionedPictures engine.coco: CocoCaptions engine.fetch: make_shapes_coco download_coco
-engine.rows: engine.shards: shard_sample engine.sources: open_source engine.weights: check_fetched
-read_weights load_weights engine.hub: padding_fault prove load_vision longest_input load_text load_model
-check_model freeze_unused half_weights engine.store: engine.features: Views store_features engine.runs:
-TRAIN_PRESETS TrainConfig read_config read_metrics provenance engine.loaders: engine.checkpoints:
+edited_pair edit_mask wilson edit_scores named_things Pointed pointing pitfalls: examine_setup engine.files:
+engine.pictures: engine.captioned: CaptionedPictures engine.coco: CocoCaptions engine.fetch: make_shapes_coco
+download_coco engine.rows: engine.shards: shard_sample engine.sources: open_source engine.weights:
+check_fetched read_weights load_weights engine.hub: padding_fault prove load_vision longest_input load_text
+load_model check_model freeze_unused half_weights engine.store: engine.features: Views store_features
+engine.runs: TRAIN_PRESETS TrainConfig read_config read_metrics provenance engine.loaders: engine.checkpoints:
 encoder_marks newest_checkpoint save_checkpoint load_checkpoint Opened open_run engine.processes: engine.viz:
 plot_examples plot_skill_maps plot_places plot_words plot_patchwork plot_pca plot_probe plot_run
 engine.callbacks: Checkpoints WriteCSV Track highest overfitting signs Alarms StopOnSignal SkipBroken
