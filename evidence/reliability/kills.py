@@ -27,6 +27,7 @@ os.environ.update(TQDM_DISABLE="1", MPLBACKEND="Agg", TOKENIZERS_PARALLELISM="fa
 import psutil
 import torch
 from vljepa.ablations import read_table
+from vljepa.learn import param_groups
 from vljepa.engine.checkpoints import load_checkpoint, newest_checkpoint
 from vljepa.engine.cli import vljepa_train
 from vljepa.engine.fetch import make_shapes_coco
@@ -148,7 +149,7 @@ def check_run(run, save_every):
     if not (run/"config.json").exists(): return {}
     try:
         model = load_model(read_config(run)[0])
-        step = load_checkpoint(run/"checkpoint", model, torch.optim.AdamW([p for p in model.parameters() if p.requires_grad]))["step"]
+        step = load_checkpoint(run/"checkpoint", model, torch.optim.AdamW(param_groups(model, .05)))["step"]
     except Exception as error: print(f"{run}: {error}"); return dict(damaged=1)
     rows = read_metrics(run/"metrics.csv") if (run/"metrics.csv").exists() else []
     done = max((int(r["step"]) for r in rows), default=0)  # a row is written at every step
