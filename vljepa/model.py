@@ -20,7 +20,7 @@ from .data import Batch
 from .masking import Mask
 from .encoders import freeze, gather_tokens, is_frozen, text_encoder, vision_encoder
 from .predictor import FORMS, SEVERAL, Predictor
-from .targets import EMATarget, normalize_targets
+from .targets import EMATarget, adapt_encoder, normalize_targets, parse_adapt, share_frozen
 
 # %% ../nbs/08_model.ipynb #n08given
 GIVEN = "given:"  # begins the name of a part that can be asked for by no name, only from its owner
@@ -32,8 +32,9 @@ def _noted(c, vision, text, predictor):
         raise TypeError(f"a {type(vision).__name__} is no vision encoder: give a module with dim, grid, "
                         "transform() and forward(images, keep), or use VLJEPA.from_config(config)")
     given = lambda part: GIVEN + type(part).__name__ if part else ""
+    learns = lambda part: part is not None and not is_frozen(part)
     return replace(c, vision=given(vision), text=given(text), form=given(predictor) or c.form,
-                   train_vision=not is_frozen(vision), train_text=bool(text) and not is_frozen(text))
+                   train_vision=learns(vision) and not c.adapt, train_text=learns(text))
 
 # %% ../nbs/08_model.ipynb #c008
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class VLJEPAConfig:
     target_layers: int = 1  # Targets are the mean of so many last blocks of the vision encoder
     train_vision: bool = False  # Train the vision encoder too (its target becomes a real EMA copy)
     train_text: bool = False  # Train the text encoder too
+    adapt: str = ""  # Train some of the vision encoder: last:2, the last 2 blocks; lora:8, adapters of rank 8
 
     def __post_init__(self):
         if isinstance(self.image_size, list): vars(self)["image_size"] = tuple(self.image_size)  # from JSON
@@ -63,6 +65,9 @@ class VLJEPAConfig:
                 raise ValueError(f"{name}={value!r} is not known; choose one of {', '.join(allowed)}")
         for name in ("dim", "depth", "heads", "target_layers"):
             if (value := getattr(self, name)) < 1: raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.adapt and parse_adapt(self.adapt) and self.train_vision:
+            raise ValueError(f"adapt={self.adapt!r} trains some of the vision encoder, train_vision all of "
+                             "it: leave one of them out")
 
 PRESETS = dict(tiny=VLJEPAConfig(), coco=VLJEPAConfig(
     vision="vit_base_patch16_224", text="bert-base-uncased", dim=256, depth=4, heads=4))
@@ -81,7 +86,9 @@ class VLJEPA(nn.Module, PyTorchModelHubMixin, library_name="vljepa", model_card_
     ):
         super().__init__()
         self.config = c = _noted(config or PRESETS["tiny"], vision, text, predictor)
+        if c.adapt: adapt_encoder(vision, c.adapt)
         self.vision, self.text, self.target = vision, text, EMATarget(vision)
+        self.adapted = share_frozen(self.target) if c.adapt else set()  # names in `vision` of what trains
         sizes = vision.dim, vision.grid, text.dim if text else None, c.dim, c.depth, c.heads
         self.predictor = predictor or Predictor(*sizes, form=c.form, several=c.several, positions=c.positions)
         self._no_split_modules = sorted({type(m).__name__ for m in self.modules()} & self.fsdp_units)
@@ -147,11 +154,12 @@ def from_config(cls: VLJEPA,
 # %% ../nbs/08_model.ipynb #n08state1
 @patch
 def trainable_state(self: VLJEPA, config: VLJEPAConfig | None = None) -> dict[str, Tensor]:  # By name, whole
-    "What no name in a `config` (None: its own) gives: all but the frozen encoders that were loaded by name."
-    c, known = config or self.config, ["target"] if self.target.shared else []
+    "What no name in a `config` (None: its own) gives: all but what is frozen in encoders loaded by name."
+    c, known = config or self.config, ["target"] if self.target.shared or self.adapted else []
     for part, name, learns in (("vision", c.vision, c.train_vision), ("text", c.text, c.train_text)):
         if c.pretrained and not learns and not name.startswith(GIVEN): known.append(part)
-    kept = {n: t.detach() for n, t in self.state_dict().items() if n.split(".")[0] not in known}
+    trains = lambda name: name.removeprefix("vision.").removeprefix("target.average.") in self.adapted
+    kept = {n: t.detach() for n, t in self.state_dict().items() if n.split(".")[0] not in known or trains(n)}
     return {n: (t.full_tensor() if hasattr(t, "full_tensor") else t).contiguous() for n, t in kept.items()}
 
 # %% ../nbs/08_model.ipynb #n08state2

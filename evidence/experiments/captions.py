@@ -116,11 +116,12 @@ def main():
         print(*key.values(), f"{parts['rows'][0]['seconds']} s", flush=True)
     threads = (os.cpu_count() or 1) // a.workers if a.workers > 1 else 0  # one alone takes what torch is given
     if jobs and a.workers > 1: run(jobs[0][0], jobs[0][1] | dict(steps=1), threads)  # stores features before many ask for them
+    from vljepa.engine.studies import variant_configs
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(a.workers, spawn, begin) as pool:  # variants that two studies share are run once
+    with ProcessPoolExecutor(a.workers, spawn, begin) as pool:  # what two studies share is run once
         for key, changes in jobs:
-            name = json.dumps([changes, key["seed"]], sort_keys=True)
+            name = variant_configs(changes, key["seed"])
             if name not in made: made[name] = pool.submit(run, key, changes, threads)
-        for key, changes in jobs: keep(key, made[json.dumps([changes, key["seed"]], sort_keys=True)].result())
+        for key, changes in jobs: keep(key, made[variant_configs(changes, key["seed"])].result())
 
 if __name__ == "__main__": main()

@@ -162,7 +162,7 @@ def _tell_help(r):
     if g["high"] < 0: return f"No, they do harm: {told}."
     more = (g["high"] - g["mean"]) / max(abs(g["mean"]), 1e-9)
     return (f"It cannot be shown with so few images: {told}. A difference of this size would show with about "
-            f"{more**2:,.0f} times as many, or with longer runs (--steps).")
+            f"{max(2, round(more**2)):,} times as many, or with longer runs (--steps).")
 
 def _tell_order(r):
     "Are the captions those of the pictures?"

@@ -31,12 +31,13 @@ from .loaders import find_data, loader_means, make_loaders
 
 # %% ../../nbs/engine/E11_checkpoints.ipynb #n9f0003b
 def encoder_marks(model: VLJEPA) -> dict[str, str]:  # "vision" and "text", or fewer
-    "Fingerprints of a `model`'s frozen encoders by part; none where the checkpoint holds their weights."
-    def mark(part):
-        weights = (fingerprint(w) for n, w in part.named_parameters() if not n.endswith("pos_embed"))
-        return fingerprint(sorted(weights))
-    parts = {name: getattr(model, name) for name in ("vision", "text")} if model.config.pretrained else {}
-    return {name: mark(part) for name, part in parts.items() if part is not None and is_frozen(part)}
+    "Fingerprints of what is frozen in a `model`'s encoders by part; none where the checkpoint holds it."
+    def mark(part, own):
+        held = lambda n: n in own or n.endswith("pos_embed")
+        return fingerprint(sorted(fingerprint(w) for n, w in part.named_parameters() if not held(n)))
+    c, parts = model.config, dict(vision=(model.vision, model.adapted), text=(model.text, set()))
+    return {name: mark(part, own) for name, (part, own) in parts.items()
+            if c.pretrained and part is not None and (own or is_frozen(part))}
 
 def newest_checkpoint(folder: Path | str) -> Path | None:  # None where there is none
     "The newest whole one in a checkpoint `folder`; `.old` where a process died while it put another there."
@@ -112,6 +113,8 @@ def load_checkpoint(
     _check_marks(state.get("marks", state.get("encoders")), marks, model, found)
     model.load_trainable_state(weights)
     if optimizer is not None:
+        if len(saved["optimizer"]["param_groups"]) != len(optimizer.param_groups):
+            raise ValueError(f"{found} is of a time when encoders had no rate of their own: start a new run")
         whole = StateDictOptions(full_state_dict=True)
         set_optimizer_state_dict(model, optimizer, saved["optimizer"], options=whole)
         if scaler and saved["scaler"]: scaler.load_state_dict(saved["scaler"])

@@ -19,7 +19,9 @@ from .files import friendly_errors
 from .coco import CocoCaptions
 from .fetch import download_coco, make_shapes_coco
 from .sources import find_parts
-from .runs import MAY_CHANGE, TRAIN_PRESETS, TrainConfig, check_writable, new_folder, read_config
+from vljepa.engine.runs import (
+    MAY_CHANGE, TRAIN_PRESETS, TrainConfig, check_together, check_writable, new_folder, read_config,
+    trained_parts)
 from .processes import StopSignal
 from .viz import format_facts
 from .check import check_folder
@@ -75,6 +77,7 @@ def resolve_run(args, runs=Path("runs")):
         if begun: run = max(begun, key=lambda p: p.stat().st_mtime).parent
     if not run or not (run/"config.json").exists():
         only = lambda config: replace(config, **{k: v for k, v in given.items() if hasattr(config, k)})
+        check_together(only(PRESETS[preset]), only(TRAIN_PRESETS[preset]))
         new = run or new_folder(runs/f"{preset}-{time.strftime('%Y%m%d-%H%M%S')}")
         if args.resume and os.environ.get("RANK", "0") == "0":
             print(f"there is no run to go on with in {(run or runs).absolute()}: starting one in {new}, with "
@@ -157,5 +160,6 @@ def _train(run, model_config, config, changed_data):
     say(f"run folder: {run}")
     say(f"{len(trainer.train.dataset):,} training and {len(trainer.val.dataset):,} held-out images; "
         f"{count_trained(trainer.model):,} trained parameters; {trainer.accelerator.device}")
+    for parts in trained_parts(trainer.model).values(): say(f"trained: {parts}")
     say(format_facts(trainer.told()))
     say(f"\n{format_table(trainer.fit())}\n\nreport: {run/'report.md'}")

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import flop_registry
 from ..data import Batch
 from ..masking import Mask, mask_shares
 from ..encoders import find_folder, freeze
-from ..targets import EMATarget
+from ..targets import EMATarget, share_frozen
 from ..losses import LOSSES
 from ..model import PRESETS, VLJEPA, VLJEPAConfig
 from ..learn import param_groups
@@ -182,7 +182,9 @@ def plan(
     one = make_mask(c, model.vision.grid)(1, torch.Generator())
     shares, first = mask_shares(one, model.vision.grid), copy.deepcopy(model)
     with fake, counter() as memory:  # in full precision, 64 images at a time
-        first.to_empty(device="cpu").targets(torch.empty(64, 3, *model.vision.image_size))
+        first.to_empty(device="cpu")
+        if m.adapt: share_frozen(first.target)  # no more, as each part has got its own tensors
+        first.targets(torch.empty(64, 3, *model.vision.image_size))
     preparing = memory.peak.total()
     with fake, counter() as memory:
         memory.part = "batch"
@@ -194,6 +196,7 @@ def plan(
     with fake, memory:
         memory.part = "weights"
         model.to_empty(device="cpu").train()
+        if m.adapt: share_frozen(model.target)
         memory.part = "optimiser"
         optimizer = torch.optim.AdamW(param_groups(model, c.weight_decay), fused=True)
         for p in model.parameters():
@@ -236,7 +239,7 @@ def alternatives(model_config, config):
     if half_precision(config) is None: names["--precision bf16"] = dict(precision="bf16")
     for name, changes in list(names.items()) if not config.recompute else ():
         names[f"{name} --recompute".replace("as given ", "")] = changes | dict(recompute=True)
-    if m.pretrained and not (m.train_vision or m.train_text or config.cache):
+    if m.pretrained and not (m.train_vision or m.train_text or m.adapt or config.cache):
         names |= {"--cache": dict(cache=True), "--cache --masks 4": dict(cache=True, masks=4)}
     return {name: replace(config, **changes) for name, changes in names.items()}
 

@@ -14,19 +14,19 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 import torch
 import vljepa
-from torch import Tensor
+from torch import Tensor, nn
 from ..masking import MASKS
 from ..losses import LOSSES
 from ..model import VLJEPAConfig
 from ..measure import BASELINES, CAPTIONS, METERS
-from ..learn import schedule
+from ..learn import count_trained, schedule
 from .files import lock_file, write_json, write_whole, writing
 
 # %% ../../nbs/engine/E09_runs.ipynb #c008
 _CHOICES = dict(mask=MASKS, loss=LOSSES, precision=("auto", "fp32", "bf16", "fp16"), device=("auto", "cpu"))
 _COUNTS = "steps batch_size accumulate captions max_tokens log_every eval_every save_every".split()
-_AMOUNTS = ("train_images val_images masks workers cache_gb clip warmup lr weight_decay weight_decay_end "
-            "momentum").split()
+_AMOUNTS = ("train_images val_images masks workers cache_gb clip warmup lr encoder_lr weight_decay "
+            "weight_decay_end momentum").split()
 _SHARES = "warmup momentum momentum_end drop_caption".split()
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class TrainConfig:
     batch_size: int = 64  # Images in one forward pass, of all processes together
     accumulate: int = 1  # Forward passes in one optimiser step
     lr: float = 3e-3  # Peak learning rate
+    encoder_lr: float = 0.  # Peak rate of encoders that train; 0: a tenth of lr with --adapt, else lr
     min_lr: float = 1e-5  # Learning rate at the end, where the peak is not below it
     warmup: float = 0.1  # Share of the steps in which the learning rate rises
     weight_decay: float = 0.05  # Weight decay at the start (none on biases, norms and tokens)
@@ -89,10 +90,19 @@ TRAIN_PRESETS = dict(
                      workers=4, eval_every=250, save_every=250))
 
 # %% ../../nbs/engine/E09_runs.ipynb #n09rs
-def run_schedule(config):
-    "The `schedule` that a `TrainConfig` asks for."
+def run_schedule(config, model):
+    "The `schedule` that a `TrainConfig` asks for, beside the configuration of the model."
     names = "lr min_lr warmup weight_decay weight_decay_end".split()
-    return partial(schedule, **{name: getattr(config, name) for name in names})
+    rates = {name: getattr(config, name) for name in names}
+    if config.encoder_lr or model.adapt: rates["encoder_lr"] = config.encoder_lr or config.lr / 10
+    return partial(schedule, **rates)
+
+def trained_parts(model):
+    "What trains in a model, in words; nothing where it is the predictor alone."
+    counts = {name: count_trained(part) for name, part in model.named_children()}
+    if not (counts["vision"] or counts.get("text")): return {}
+    told = [f"{n:,} numbers in {name}" for name, n in counts.items() if n]
+    return dict(trained=", ".join([f"adapt {model.config.adapt}"] * bool(model.config.adapt) + told))
 
 # %% ../../nbs/engine/E09_runs.ipynb #c054
 VERSION = 3  # Of config.json
@@ -104,11 +114,21 @@ def differing(a, b):
     a, b = ({**vars(model), **vars(training)} for model, training in (a, b))
     return next(((k, a[k], b[k]) for k in a if k not in MAY_CHANGE and a[k] != b[k]), None)
 
+def check_together(model, training):
+    "ValueError where one configuration asks for what the other one rules out."
+    if model.adapt and training.cache:
+        raise ValueError(f"cache keeps what an encoder says, and adapt={model.adapt!r} changes what it says: "
+                         "leave one of them out")
+    if training.encoder_lr and not (model.adapt or model.train_vision or model.train_text):
+        raise ValueError("encoder_lr is for encoders that train, and none does: add --adapt or "
+                         "--train-vision, or leave it out")
+
 def check_settings(run, model, training):
     "ValueError where the folder holds a run with other settings, but for those that may change."
     if not isinstance(training, TrainConfig):
         raise TypeError(f"a run is set up by a TrainConfig, not by a {type(training).__name__}: for batches "
                         "of your own use Learner(model, batches, mask)")
+    check_together(model, training)
     if (run/"config.json").exists() and differing(read_config(run), (model, training)):
         raise ValueError(f"{run} holds a run with other settings; name another folder, or continue it with "
                          "Trainer(run, *read_config(run))")
@@ -142,8 +162,8 @@ def check_writable(run):
 
 class Metrics:
     "Rows of metrics.csv; rows after `step`, left by a run that died, are dropped."
-    columns = ("step", "loss", "lr", "weight_decay", "momentum", "grad_norm", "seconds", "broken",
-               *BASELINES, *CAPTIONS, "without text", *METERS, *(f"target {m}" for m in METERS))
+    columns = ("step", "loss", "lr", "encoder_lr", "weight_decay", "momentum", "grad_norm", "seconds",
+               "broken", *BASELINES, *CAPTIONS, "without text", *METERS, *(f"target {m}" for m in METERS))
 
     def __init__(self, path, step=0):
         self.path = path
@@ -208,12 +228,13 @@ def _installed_commit():
     with suppress(PackageNotFoundError, ValueError, TypeError, KeyError):
         return json.loads(distribution("vljepa-book").read_text("direct_url.json"))["vcs_info"]["commit_id"]
 
-def provenance() -> dict[str, str]: # Names and values
-    "Versions, commit and hardware: what produced a result."
+def provenance(model: nn.Module | None = None) -> dict[str, str]: # Names and values
+    "Versions, commit and hardware: what produced a result; and what trains in the encoders of a `model`."
     import timm, transformers
     commit = _git_commit(Path(vljepa.__file__).parent) or _installed_commit() or "not a git checkout"
     return dict(vljepa=vljepa.__version__, commit=commit,
                 python=platform.python_version(), torch=torch.__version__, timm=timm.__version__,
                 transformers=transformers.__version__,
                 machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-                gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else "none")
+                gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+                **(trained_parts(model) if model else {}))

@@ -23,7 +23,7 @@ from ..targets import momentum_schedule
 from ..losses import LOSSES
 from ..model import PRESETS, VLJEPA, VLJEPAConfig
 from ..measure import BASELINES, CAPTIONS, looks, summarize
-from ..learn import Callback, Learner, count_trained
+from ..learn import Callback, Learner, count_trained, set_rates
 from ..captions import CONTROLS
 from .files import progress, sync
 from .hub import check_model, freeze_unused, load_model
@@ -76,8 +76,8 @@ class Trainer(Learner):
         self.sampler, self.means = train.sampler, loader_means(model, train)
         self.half = dict(bf16=torch.bfloat16, fp16=torch.float16).get(pick_precision(c, accelerator))
         self.wrapped, optimizer, self.train, self.val = prepare(acc, model, train, val, c, self.half)
-        super().__init__(model, self.train, masker, LOSSES[c.loss], optimizer, run_schedule(c), callbacks,
-                         c.steps, c.accumulate, c.clip, c.seed)
+        super().__init__(model, self.train, masker, LOSSES[c.loss], optimizer, run_schedule(c, model.config),
+                         callbacks, c.steps, c.accumulate, c.clip, c.seed)
 
     def endless(self) -> Iterator[Batch]: # epoch after epoch
         "Training batches without end, from where the run stands."
@@ -108,8 +108,7 @@ def train_step(self:Trainer, batches: list[Batch]) -> dict:  # its row; no "loss
     c, acc, losses = self.config, self.accelerator, []
     self.given, self.row = batches, self.schedule(self.step, self.steps)
     self.row["momentum"] = momentum_schedule(self.step, c.steps, c.momentum, c.momentum_end)
-    for group in self.optimizer.param_groups: group["lr"] = self.row["lr"]
-    self.optimizer.param_groups[0]["weight_decay"] = self.row["weight_decay"]
+    set_rates(self.optimizer, self.row)
     self.model.train()
     torch.manual_seed(seeded(c.seed, self.step, acc.process_index).initial_seed())  # for dropout
     for batch in batches: self.skipped.note(batch.broken)
@@ -292,7 +291,7 @@ def _finish(self:Trainer):
     result = dict(table=pick(*BASELINES, *CAPTIONS, "without text"), captions=pick(*CONTROLS), best=self.best,
                   meters=self.meters, seed=self.seed, steps=self.step, seconds=round(self.seconds, 1),
                   held_out=self.held_out, processes=self.accelerator.num_processes, **self.told(),
-                  trained_parameters=count_trained(self.model), provenance=provenance())
+                  trained_parameters=count_trained(self.model), provenance=provenance(self.model))
     batch = next(batch for batch in self.val if len(batch)).to(self.accelerator.device)
     with self._autocast(): figure = plot_examples(self.model, batch, self.bank(range(len(batch))))
     if self.accelerator.is_main_process:
