@@ -114,9 +114,9 @@ def load_checkpoint(
     model.load_trainable_state(weights)
     if optimizer is not None:
         if len(saved["optimizer"]["param_groups"]) != len(optimizer.param_groups):
-            raise ValueError(f"the optimiser in {found} groups its parameters in another way: make yours with "
-                             "param_groups(model, weight_decay); a run begun before encoders had a rate of "
-                             "their own cannot go on")
+            raise ValueError(f"the optimiser in {found} groups its parameters in another way: make yours "
+                             "with param_groups(model, weight_decay); a run begun before encoders had a rate "
+                             "of their own cannot go on")
         whole = StateDictOptions(full_state_dict=True)
         set_optimizer_state_dict(model, optimizer, saved["optimizer"], options=whole)
         if scaler and saved["scaler"]: scaler.load_state_dict(saved["scaler"])
