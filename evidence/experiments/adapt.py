@@ -16,14 +16,13 @@ read the mean latent of the encoder alone (`teacher_*`: of its slow copy). The m
 
 `--seeds 2` stops after two seeds, all variants of a seed before the next one; `--workers` trains several runs at once, each on one thread."""
 import argparse
-import csv
 import json
 import multiprocessing
 import os
 import tempfile
-import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from rows import add, begin, missing
 
 OUT = Path(__file__).resolve().parent/"adapt"
 METERS = ("std", "within", "rankme", "image", "place", "spread", "moved")
@@ -44,18 +43,6 @@ RATES = {f"{part}, {rate:g}": changes | TEACHERS["0.996"] | dict(encoder_rate=ra
          for rate in (1., .1, .01) for part, changes in PARTS.items()}
 STUDIES = dict(drawn=(DRAWN, ADAPT), photographs=(PHOTOGRAPHS, ADAPT),
                rates=(DRAWN | dict(val_split="train", train_images=4000), {"frozen": {}} | RATES))
-
-def read(path: Path) -> list[dict]:
-    "Rows of a file, none where there is none."
-    return list(csv.DictReader(path.open(encoding="utf-8", newline=""))) if path.exists() else []
-
-def add(path: Path, columns: tuple, rows: list[dict]):
-    "Append rows, below a head where the file is new."
-    new = not path.exists()
-    with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        if new: writer.writeheader()
-        writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
 
 def named(loader, root: str, split: str) -> dict:
     "Labels [n, C] of a loader's images by kind: given ones, or what is drawn, of which the annotations also say where it lies."
@@ -146,11 +133,6 @@ def run(key: dict, changes: dict, labels: str) -> tuple[dict, list[dict]]:
              | {name: r[name] for name in CURVES if name.startswith("target ")} for r in rows]
     return key | row | facts, curve
 
-def begin():
-    "In a process that trains: end when the one that asked for it ends."
-    from vljepa.engine.loaders import follow_parent
-    threading.Thread(target=follow_parent, daemon=True).start()
-
 def main():
     "Run what a part lacks, seed after seed."
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -172,9 +154,8 @@ def main():
     elif not (a.data and a.vision_weights and a.text): parser.error(f"{a.part} needs --data, --vision-weights and --text")
     setting, variants = STUDIES[a.part]
     a.out.mkdir(parents=True, exist_ok=True)
-    had = {(r["variant"], r["seed"]) for r in read(a.out/f"{a.part}.csv")}
-    jobs = [(dict(study=a.part, variant=variant, seed=seed), setting | given | changes, a.labels) for seed in range(a.seeds)
-            for variant, changes in variants.items() if (variant, str(seed)) not in had and (not a.variants or variant in a.variants)]
+    jobs = [(key, setting | given | changes, a.labels) for key, changes in missing(a.out/f"{a.part}.csv", a.part, variants, a.seeds)
+            if not a.variants or key["variant"] in a.variants]
     with ProcessPoolExecutor(a.workers, multiprocessing.get_context("spawn"), begin) as pool:
         for done in as_completed([pool.submit(run, *job) for job in jobs]):
             row, curve = done.result()

@@ -12,14 +12,13 @@ tried         What helps against overfitting: 51 epochs of 1,000 of the training
 Every row has a run's study, variant, seed and what it was shown: the kind of caption, a baseline, or nothing. `*_curves.csv` holds
 the cosine on 256 held-out images during training, `--seeds 2` stops after two seeds, `--workers` trains several runs at once."""
 import argparse
-import csv
 import json
 import multiprocessing
 import os
 import tempfile
-import threading
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from rows import add, begin, missing
 
 OUT = Path(__file__).resolve().parent/"captions"
 COLUMNS = dict(rows=("study", "variant", "seed", "shown", "cosine", "plus_minus", "skill", "steps", "seconds", "commit", "hardware"),
@@ -49,18 +48,6 @@ STUDIES = dict(
                "half as wide": dict(dim=64), "one block less": dict(depth=3), "captions dropped by half": dict(drop_caption=.5)},
         longer={"3,000 steps": dict(train_images=0, steps=3000)}))
 
-def read(path: Path) -> list[dict]:
-    "Rows of a file, none where there is none."
-    return list(csv.DictReader(path.open(encoding="utf-8", newline=""))) if path.exists() else []
-
-def add(path: Path, columns: tuple, rows: list[dict]):
-    "Append rows, below a head where the file is new."
-    new = not path.exists()
-    with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        if new: writer.writeheader()
-        writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-
 def run(key: dict, changes: dict, threads: int) -> dict[str, list[dict]]:
     "Train one variant under one seed, and say what it has shown."
     import torch
@@ -80,11 +67,6 @@ def run(key: dict, changes: dict, threads: int) -> dict[str, list[dict]]:
                 curves=[key | dict(step=r["step"], cosine=r["right"] or r["without text"], loss=r["loss"], image=r["image"],
                                    place=r["place"]) for r in seen])
 
-def begin():
-    "In a process that trains: end when the one that asked for it ends."
-    from vljepa.engine.loaders import follow_parent
-    threading.Thread(target=follow_parent, daemon=True).start()
-
 def main():
     "Run what a part lacks, seed after seed."
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -103,13 +85,10 @@ def main():
     elif len(given) < 3: parser.error(f"{a.part} needs --data, --vision-weights and --text")
     base = dict(drawn=DRAWN, photographs=PHOTOGRAPHS, tried=TRIED)[a.part] | given
     a.out.mkdir(parents=True, exist_ok=True)
-    jobs, made = [], {}
-    for seed in range(a.seeds):
-        for study, variants in STUDIES[a.part].items():
-            if a.studies and study not in a.studies: continue
-            had = {(r["variant"], r["seed"]) for r in read(a.out/f"{study}.csv")}
-            jobs += [(dict(study=study, variant=variant, seed=seed), base | changes) for variant, changes in variants.items()
-                     if (variant, str(seed)) not in had]
+    studies = {name: variants for name, variants in STUDIES[a.part].items() if not a.studies or name in a.studies}
+    jobs = [(key, base | changes) for name, variants in studies.items()
+            for key, changes in missing(a.out/f"{name}.csv", name, variants, a.seeds)]
+    jobs, made = sorted(jobs, key=lambda job: job[0]["seed"]), {}
     def keep(key, parts):
         for part, suffix in (("curves", "_curves"), ("rows", "")):
             add(a.out/f"{key['study']}{suffix}.csv", COLUMNS[part], [key | r | key for r in parts[part]])

@@ -13,13 +13,13 @@ A row is what was measured at a step: of the encoder that trains (teacher 0) or,
 latents on 256 scenes, and mean average precision of linear probes, learned on 3,000 scenes and asked about 2,000. `seconds` are those
 that the training steps of the whole run kept one core busy."""
 import argparse
-import csv
 import functools
 import multiprocessing
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from rows import add, begin, missing
 
 OUT = Path(__file__).resolve().parent/"encoder"
 METERS = ("scale", "normed", "rank", "std", "within", "rankme", "image", "place")
@@ -47,18 +47,6 @@ STUDIES = dict(
     own={  # the claim once more, without a teacher: own targets, and the term of "both behind a norm"
         name: dict(own=True, term="normed", caption=caption) for name, caption in
         {"no text": "", "right": "right", "shuffled": "shuffled"}.items()})
-
-def read(path: Path) -> list[dict]:
-    "Rows of a file, none where there is none."
-    return list(csv.DictReader(path.open(encoding="utf-8", newline=""))) if path.exists() else []
-
-def add(path: Path, rows: list[dict]):
-    "Append rows, below a head where the file is new."
-    new = not path.exists()
-    with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n", extrasaction="ignore")
-        if new: writer.writeheader()
-        writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
 
 @functools.cache
 def drawn(first: int, count: int, told: bool = False):
@@ -130,13 +118,7 @@ def run(key: dict, changes: dict) -> list[dict]:
         rows.append(dict(step=c["steps"], teacher=1) | meters(teacher) | probes(teacher))
     made = provenance()
     facts = dict(steps=c["steps"], seconds=round(seconds, 1), commit=made["commit"], hardware=made["machine"])
-    return [key | row | facts for row in rows]
-
-def begin():
-    "In a process that trains: end when the one that asked for it ends."
-    import threading
-    from vljepa.engine.loaders import follow_parent
-    threading.Thread(target=follow_parent, daemon=True).start()
+    return [{name: value for name, value in (key | row | facts).items() if name in COLUMNS} for row in rows]
 
 def main():
     "Run what a part lacks, seed after seed."
@@ -152,14 +134,12 @@ def main():
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"): os.environ[name] = "1"
     a.out.mkdir(parents=True, exist_ok=True)
     path, tried = a.out/f"{a.part}.csv", {k: v for k, v in vars(a).items() if k in BASE and v is not None}
-    had = {(r["variant"], r["seed"]) for r in read(path)}
-    jobs = [(dict(study=a.part, variant=variant, seed=seed), changes | tried) for seed in range(a.seeds)
-            for variant, changes in STUDIES[a.part].items()
-            if (variant, str(seed)) not in had and (not a.variants or variant in a.variants)]
+    jobs = [(key, changes | tried) for key, changes in missing(path, a.part, STUDIES[a.part], a.seeds)
+            if not a.variants or key["variant"] in a.variants]
     with ProcessPoolExecutor(a.workers, multiprocessing.get_context("spawn"), begin) as pool:
         for done in as_completed([pool.submit(run, *job) for job in jobs]):
             rows = done.result()
-            add(path, rows)
+            add(path, COLUMNS, rows)
             print(*list(rows[0].values())[:3], f"{rows[0]['seconds']} s", flush=True)
 
 if __name__ == "__main__": main()

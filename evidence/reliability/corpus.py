@@ -250,7 +250,7 @@ def run_case(
     arguments: list[str] = (),  # more of `vljepa_train`'s
 ) -> tuple[str, str]:  # "accepted", "refused" or "unexpected"; the sentence
     "Train for a step on a folder."
-    with tempfile.TemporaryDirectory() as runs, patch("vljepa.engine.trainer.provenance", lambda *_: {}):
+    with tempfile.TemporaryDirectory() as runs, patch("vljepa.engine.trainer.provenance", lambda: {}):
         argv = ["--data", str(folder), "--run", f"{runs}/run", *ARGUMENTS, *arguments]
         return run(lambda: vljepa.engine.cli.vljepa_train(argv))
 

@@ -421,7 +421,7 @@ def quickly():
     def draw_pictures(really):
         for (module, name), function in drawing.items(): setattr(module, name, function if really else empty)
     with patch.object(trainer, "load_model", built), patch.object(checkpoints, "load_model", built), \
-         patch.object(trainer, "provenance", lambda *_: facts), patch.object(probe_report, "provenance", lambda *_: facts), \
+         patch.object(trainer, "provenance", lambda: facts), patch.object(probe_report, "provenance", lambda: facts), \
          patch.object(cli, "docments", notes), patch.object(probe_report, "docments", notes):
         try: yield draw_pictures
         finally: draw_pictures(True)

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 import torch
 import vljepa
-from torch import Tensor, nn
+from torch import Tensor
 from ..masking import MASKS
 from ..losses import LOSSES
 from ..model import VLJEPAConfig
@@ -228,13 +228,12 @@ def _installed_commit():
     with suppress(PackageNotFoundError, ValueError, TypeError, KeyError):
         return json.loads(distribution("vljepa-book").read_text("direct_url.json"))["vcs_info"]["commit_id"]
 
-def provenance(model: nn.Module | None = None) -> dict[str, str]: # Names and values
-    "Versions, commit and hardware: what produced a result; and what trains in the encoders of a `model`."
+def provenance() -> dict[str, str]: # Names and values
+    "Versions, commit and hardware: what produced a result."
     import timm, transformers
     commit = _git_commit(Path(vljepa.__file__).parent) or _installed_commit() or "not a git checkout"
     return dict(vljepa=vljepa.__version__, commit=commit,
                 python=platform.python_version(), torch=torch.__version__, timm=timm.__version__,
                 transformers=transformers.__version__,
                 machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-                gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-                **(trained_parts(model) if model else {}))
+                gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else "none")

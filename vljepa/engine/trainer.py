@@ -28,8 +28,9 @@ from ..captions import CONTROLS
 from .files import progress, sync
 from .hub import check_model, freeze_unused, load_model
 from .features import positions, store_run
-from .runs import (
-    Metrics, TRAIN_PRESETS, TrainConfig, check_settings, lock_run, provenance, run_schedule, write_config)
+from vljepa.engine.runs import (
+    Metrics, TRAIN_PRESETS, TrainConfig, check_settings, lock_run, provenance, run_schedule, trained_parts,
+    write_config)
 from .loaders import (
     data_facts, data_marks, endless, find_data, fixed_masks, loader_controls, loader_means, make_loaders,
     make_mask, similar_captions)
@@ -291,7 +292,7 @@ def _finish(self:Trainer):
     result = dict(table=pick(*BASELINES, *CAPTIONS, "without text"), captions=pick(*CONTROLS), best=self.best,
                   meters=self.meters, seed=self.seed, steps=self.step, seconds=round(self.seconds, 1),
                   held_out=self.held_out, processes=self.accelerator.num_processes, **self.told(),
-                  trained_parameters=count_trained(self.model), provenance=provenance(self.model))
+                  trained_parameters=count_trained(self.model), provenance=provenance() | trained_parts(self.model))
     batch = next(batch for batch in self.val if len(batch)).to(self.accelerator.device)
     with self._autocast(): figure = plot_examples(self.model, batch, self.bank(range(len(batch))))
     if self.accelerator.is_main_process:
