@@ -6,7 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/engine/E12_processes.ipynb #imports01
-import os, signal, threading
+import copy, os, signal, threading
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -248,6 +248,7 @@ def prepare(accelerator, model, train, val, config, half):
     "The model as it is to be called, its optimiser and its loaders, ready for so many processes."
     sharded = accelerator.distributed_type == DistributedType.FSDP  # its units want weights of one precision
     save_memory(model, None if sharded else half, config.recompute)
+    if sharded and model.adapted: model.target.average = copy.deepcopy(model.target.average)  # shares nothing
     groups = param_groups(model, config.weight_decay)
     optimizer = torch.optim.AdamW(groups, config.lr, (.9, .98), fused=True)
     wrapped, *others = accelerator.prepare(model, optimizer, train, val)
