@@ -134,7 +134,7 @@ class Batch:
     text_ids: Tensor  # [B, T] int64; [B, k, T] of k captions at once
     text_mask: Tensor  # Likewise bool, True where a token is real
     labels: Tensor | None  # [B, C] of 0 and 1
-    image_ids: Tensor | list[str]  # [B] int64, or B texts
+    image_ids: Tensor | list[str]  # [B] int64, always on the CPU, or B texts
     captions: list[str]  # B captions
     broken: list[str] = field(default_factory=list)  # files that could not be read, each with the reason
 
@@ -154,7 +154,8 @@ class Batch:
         return self._each(Tensor.pin_memory)
 
     def _each(self, change):
-        return replace(self, **{name: change(x) for name, x in vars(self).items() if isinstance(x, Tensor)})
+        moves = {n: x for n, x in vars(self).items() if isinstance(x, Tensor) and n != "image_ids"}
+        return replace(self, **{name: change(x) for name, x in moves.items()})
 
 def collate(samples: list[Sample], tokenizer: Callable | None, max_length: int = 64) -> Batch:  # of good ones
     "Stack `samples`, broken ones left out and listed; `tokenizer` and `max_length` as in `tokenize`."
@@ -174,5 +175,6 @@ def retext(batch: Batch, captions: list[str], tokenizer: Callable, max_length: i
     "A `batch` with other `captions`, one an image; `tokenizer` and `max_length` as in `tokenize`."
     if len(captions) != len(batch):
         raise ValueError(f"{len(captions)} captions for {len(batch)} images: give one caption for each image")
-    text_ids, text_mask = (x.to(batch.text_ids.device) for x in tokenize(captions, tokenizer, max_length))
-    return replace(batch, text_ids=text_ids, text_mask=text_mask, captions=list(captions))
+    ids, mask = tokenize(captions, tokenizer, max_length)
+    ids, mask = ids.to(batch.text_ids.device), mask.to(batch.text_mask.device)
+    return replace(batch, text_ids=ids, text_mask=mask, captions=list(captions))

@@ -52,7 +52,7 @@ def gather(
     batch,  # a training batch
 ) -> tuple:  # what `bare_step` takes
     "The tensors that a cached step will read."
-    m, mask = trainer.model, trainer.draw_mask(batch, 0)
+    m, mask = trainer.model, trainer._draw_mask(batch, 0)
     return m.encode(batch.images, mask.keep), *mask, m.encode_text(batch), batch.text_mask, m.targets(batch.images, mask.hide)
 
 def compare(

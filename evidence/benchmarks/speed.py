@@ -208,7 +208,7 @@ def make_steps(
         if label.startswith("targets") or f", {next(iter(predictors))}, " not in label: continue
         def bound(bare=Bare(trainer, stored), trainer=trainer, feed=trainer.endless()):
             batch = next(feed); batch = batch.to(trainer.accelerator.device)
-            mask = trainer.draw_mask(batch, 0).to(trainer.accelerator.device)
+            mask = trainer._draw_mask(batch, 0).to(trainer.accelerator.device)
             with torch.no_grad(): given = bare.inputs(batch, mask) if bare.stored else None
             return lambda: bare.step(batch, mask, given)
         steps["bound: " + label] = bound
@@ -280,7 +280,7 @@ def time_levers(
 ) -> dict[str, float | str]:  # how many times as fast as without
     "What might make a step faster, each against the step without it."
     bare, batch = Bare(trainer, True), next(trainer.endless()).to(trainer.accelerator.device)
-    mask = trainer.draw_mask(batch, 0).to(trainer.accelerator.device)
+    mask = trainer._draw_mask(batch, 0).to(trainer.accelerator.device)
     with torch.no_grad(): given = bare.inputs(batch, mask)
     def forward(predictor):
         half = trainer.config.precision == "bf16"

@@ -16,7 +16,7 @@ from ..learn import Callback, Learner
 from ..diagnostics import collapse_alarms
 from .runs import Metrics, read_metrics
 from .checkpoints import load_checkpoint, save_checkpoint
-from .processes import Seen, StopSignal, mean_loss
+from .processes import Seen, StopSignal, known_to_any, mean_loss
 
 # %% ../../nbs/engine/E14_callbacks.ipynb #n14b
 class Checkpoints(Callback):
@@ -126,6 +126,10 @@ class SkipBroken(Callback):
         lost = sum(len(batch.broken) for batch in learner.given)
         self.row = 0 if any(map(len, learner.given)) else self.row + lost
         if self.row >= self.most: raise FileNotFoundError(f"none of the last {self.row} images could be read")
+
+    def all(self) -> list[str]:  # sorted
+        "Files that some process could not read."
+        return known_to_any(self.broken)
 
     def note(self, paths: Iterable[str]):  # files that could not be read
         "Say it of those that are new."

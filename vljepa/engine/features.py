@@ -7,6 +7,8 @@ __all__ = ['Views', 'store_features']
 
 # %% ../../nbs/engine/E08_features.ipynb #c003
 from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
-from ..data import collate
+from ..data import Batch, collate
 from ..masking import MaskBank
 from ..encoders import VisionEncoder, freeze, is_frozen
 from ..targets import EMATarget
@@ -23,7 +25,7 @@ from ..model import VLJEPA
 from .pictures import picture_names
 from .captioned import CaptionedPictures
 from .files import cache_folder
-from .store import Array, fingerprint, open_arrays
+from .store import Array, as_tables, fingerprint, look_up, open_arrays
 
 # %% ../../nbs/engine/E08_features.ipynb #c028
 def by_position(ids, positions):
@@ -114,47 +116,68 @@ def store_images(encoder, data, folder, limit, layers, views, first=0, workers=0
     return StoredPart(data, first, latents, contexts, readable, stored[plain[0].name] if pixels else None)
 
 # %% ../../nbs/engine/E08_features.ipynb #c050
-def to_float(latents, device):
-    "Stored latents as float32 on a device, to which they travel in half precision."
-    if device.type == "cpu": return torch.from_numpy(latents.astype(np.float32))
-    return torch.from_numpy(latents).to(device).float()
+@contextmanager
+def seen_through(model, view):
+    "Inside `with`, a `StoredVision` takes the contexts of its stored masks number `view`, and compares none."
+    stored = isinstance(model.vision, StoredVision)
+    if stored: model.vision.view = view
+    try: yield
+    finally:
+        if stored: model.vision.view = None
 
 class StoredVision(nn.Module):
     "A frozen vision encoder's answers, in parts: takes image numbers [B] where the encoder takes images."
     def __init__(self, encoder, parts):
         super().__init__()
         # not registered: its weights are not ours to save, and stay on the CPU until they are needed
+        self.device, self.view = next(encoder.parameters()).device, None
         object.__setattr__(self, "encoder", encoder.cpu())
-        self.parts, self.stored = parts, True  # nor could `save_pretrained` write them
+        self.parts, self.stored = self._tables(parts), True  # nor could `save_pretrained` write them
         for name in ("name", "dim", "grid", "num_patches", "image_size", "data_config", "transform"):
             setattr(self, name, getattr(encoder, name))
         freeze(self)
 
+    def _tables(self, parts):
+        "The parts, with tensors for arrays."
+        arrays = [a for p in parts for a in (*p.latents.values(), *(c[2] for c in p.contexts), p.pixels)]
+        tables = iter(as_tables([a for a in arrays if a is not None], self.device, "images"))
+        take = lambda array: None if array is None else next(tables)
+        return [p._replace(latents={k: take(a) for k, a in p.latents.items()},
+                           contexts=[(*c[:2], take(c[2])) for c in p.contexts], pixels=take(p.pixels)) for p in parts]
+
     def _find(self, numbers):
         "The part where images are stored, which must be one, and rows in it."
-        numbers = numbers.cpu().numpy()
-        part = [p for p in self.parts if p.first <= numbers.min()][-1]
+        numbers = numbers.cpu()  # where a `StoredBatch` has them anyway
+        part = [p for p in self.parts if p.first <= int(numbers.min())][-1]
         return part, numbers - part.first
 
     def pictures(self, numbers):
-        "The images themselves [B, 3, H, W], from stored pixels or their files, on the same device."
+        "The images themselves [B, 3, H, W], from stored pixels or their files, on the device of answers."
         part, rows = self._find(numbers)
         if part.pixels is not None:
-            return from_bytes(torch.from_numpy(part.pixels[rows]).to(numbers.device), self.data_config)
+            return from_bytes(look_up(part.pixels, (rows,), self.device), self.data_config)
         read, places = part.data.dataset.read_image, part.data.indices
-        return torch.stack([read(places[r]) for r in rows]).to(numbers.device)
+        return torch.stack([read(places[r]) for r in rows]).to(self.device)
 
     def forward(self, numbers, keep=None, layers=1):
         "What the encoder would answer, [B, N, D] or [B, Nv, D]; it is asked where nothing is stored."
         part, rows = self._find(numbers)
-        load = lambda array, *index: to_float(array[(rows, *index)], numbers.device)
+        load = lambda table, *index: look_up(table, (rows, *index), self.device).float()
         if keep is None and layers in part.latents: return load(part.latents[layers])
         for bank, chosen, latents in part.contexts if layers == 1 and keep is not None else ():
+            if self.view is not None: return load(latents, self.view)
             if bank.shape[1] != keep.shape[1]: continue
-            same = (bank[chosen[rows]].numpy() == keep.cpu().numpy()[:, None]).all(-1)  # [B, V]
-            if same.any(1).all(): return load(latents, same.argmax(1))
-        if next(self.encoder.parameters()).device != numbers.device: self.encoder.to(numbers.device)
+            same = (bank[chosen[rows]] == keep.cpu()[:, None]).all(-1)  # [B, V]
+            if same.any(1).all(): return load(latents, same.int().argmax(1))
+        if next(self.encoder.parameters()).device != self.device: self.encoder.to(self.device)
         return self.encoder(self.pictures(numbers), keep, layers)
+
+@dataclass
+class StoredBatch(Batch):
+    "A batch of numbers, which stay on the CPU: they say where in a table to look."
+    def _each(self, change):
+        labels = self.labels if self.labels is None else change(self.labels)
+        return replace(self, text_mask=change(self.text_mask), labels=labels)
 
 class StoredCaptions(CaptionedPictures):
     "A data set whose images are numbers, of those that have one; the others cannot be read."
@@ -182,15 +205,16 @@ class StoredTokenizer:
 
 class StoredText(nn.Module):
     "A frozen text encoder's answers [rows, Dt]: takes row numbers where the encoder takes token ids."
-    def __init__(self, encoder, tokenizer, tokens):
+    def __init__(self, encoder, tokenizer, tokens, device=torch.device("cpu")):
         super().__init__()
-        self.name, self.dim, self.tokenizer, self.tokens = encoder.name, encoder.dim, tokenizer, tokens
+        self.name, self.dim, self.tokenizer = encoder.name, encoder.dim, tokenizer
+        self.tokens, = as_tables([tokens], device, "captions")
         self.max_length, self.stored = tokenizer.max_length, True
         freeze(self)
 
     def forward(self, ids, mask):
         "What the encoder would answer, [B, T, Dt], zeros at the padding."
-        x = to_float(self.tokens[ids.cpu().numpy()], ids.device)
+        x = look_up(self.tokens, (ids.cpu(),), mask.device).float()
         return x.masked_fill(~mask.unsqueeze(-1), 0.)
 
 @torch.no_grad()
@@ -213,7 +237,7 @@ def store_captions(encoder, captions, max_length, folder, limit):
 
     tokens = open_arrays(folder, [array], fill, limit)[array.name]
     rows = dict(zip(lines, zip(first.tolist(), lengths.tolist())))
-    return StoredText(encoder, StoredTokenizer(rows, max_length), tokens)
+    return StoredText(encoder, StoredTokenizer(rows, max_length), tokens, device)
 
 # %% ../../nbs/engine/E08_features.ipynb #c067
 def store_features(
@@ -252,6 +276,7 @@ def store_features(
     for loader, part in zip((train, val), parts):
         numbers = {i: part.first + r for r, i in enumerate(part.data.indices) if part.readable[r]}
         loader.dataset.dataset = StoredCaptions(part.data.dataset, numbers)
+        loader.collate_fn.kind = StoredBatch
         if model.text is not None: loader.collate_fn.tokenizer = model.text.tokenizer
 
 # %% ../../nbs/engine/E08_features.ipynb #n08run

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Sampler, Subset, get_worker_info
-from ..data import collate, hash_uniform, seeded
+from ..data import Batch, collate, hash_uniform, seeded
 from ..masking import MASKS, MaskBank
 from ..measure import latent_means, shown_captions
 from ..captions import control_captions
@@ -49,8 +49,9 @@ class EpochSampler(Sampler):
 
 class Collate(SimpleNamespace):
     "`collate` with its tokenizer (None without text) and longest caption, as worker processes can carry it."
+    kind = Batch  # what it makes
     def __call__(self, samples):
-        batch = collate(samples, self.tokenizer, self.max_length)
+        batch = self.kind(**vars(collate(samples, self.tokenizer, self.max_length)))
         if get_worker_info():  # share here, where a lack of room is an error; later it would be a hang
             for part in vars(batch).values():
                 if isinstance(part, torch.Tensor): part.share_memory_()

@@ -70,6 +70,10 @@ def told_to_all(fault):
     "What went wrong in any process, in all."
     return next((f for f in gather_object([fault]) if f is not None), None)
 
+def known_to_any(files):
+    "Names that some process has in its set, sorted."
+    return sorted(set().union(*gather_object([files])))
+
 def agree(accelerator, n, batches, fault=None):
     "Sizes of the `n` batches of each process, and a fault of any: one small tensor, words if need be."
     sizes = [*map(len, batches)] or [0] * n  # there are none where they could not be had

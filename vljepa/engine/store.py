@@ -6,7 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/engine/E07_store.ipynb #c003
-import contextlib, errno, hashlib, math, os, shutil, tempfile, time
+import contextlib, errno, hashlib, math, os, shutil, tempfile, time, warnings
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np
@@ -98,3 +98,23 @@ def open_arrays(folder, arrays, fill, limit=20e9):
                 sync(path(a, partial))
                 os.replace(path(a, partial), path(a))
     return {a.name: _load_array(path(a), a) for a in arrays}
+
+# %% ../../nbs/engine/E07_store.ipynb #n07tab1
+def as_tables(arrays, device, what):
+    "Stored arrays as tensors: on a GPU that has twice the room for all of them, else where they are."
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nor is it written to
+        tables = [torch.from_numpy(array) for array in arrays]
+    if device.type != "cuda": return tables
+    torch.cuda.empty_cache()
+    size, room = sum(t.nbytes for t in tables), torch.cuda.mem_get_info(device)[0]
+    fits = 2 * size < room
+    print(f"features of {what}: {size/1e9:.2f} GB, {'on' if fits else 'too much for'} a GPU with "
+          f"{room/1e9:.2f} GB free")
+    return [t.to(device) for t in tables] if fits else tables
+
+def look_up(table, index, device):
+    "Rows of a table, by numbers on the CPU, on a device: nothing waits for that device."
+    x = table[tuple(i.to(table.device, non_blocking=True) if isinstance(i, Tensor) else i for i in index)]
+    if x.device.type == "cpu" and device.type == "cuda": x = x.pin_memory()
+    return x.to(device, non_blocking=True)

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
 from fastcore.basics import patch
 from tqdm import tqdm
 from ..data import Batch, seeded
@@ -27,7 +26,7 @@ from ..learn import Callback, Learner, count_trained, set_rates
 from ..captions import CONTROLS
 from .files import progress, sync
 from .hub import check_model, freeze_unused, load_model
-from .features import positions, store_run
+from .features import positions, seen_through, store_run
 from vljepa.engine.runs import (
     Metrics, TRAIN_PRESETS, TrainConfig, check_settings, lock_run, provenance, run_schedule, trained_parts,
     write_config)
@@ -36,8 +35,8 @@ from .loaders import (
     make_mask, similar_captions)
 from .checkpoints import encoder_marks, load_checkpoint, save_checkpoint
 from .processes import (
-    Seen, StopSignal, agree, explained, make_accelerator, mean_loss, pick_precision, prepare, shared_out,
-    start_trackers, together, told_to_all, vanished)
+    Seen, StopSignal, agree, explained, make_accelerator, mean_loss, pick_precision, prepare,
+    shared_out, start_trackers, together, told_to_all, vanished)
 from .viz import plot_examples, write_report
 from .callbacks import Alarms, SkipBroken, signs
 
@@ -91,16 +90,17 @@ class Trainer(Learner):
             mask = self.mask(c.batch_size, generator=seeded(c.seed, self.step, i))
             first = acc.process_index * c.batch_size // acc.num_processes
             return Mask(*(part[first:first + len(batch)] for part in mask))
-        epoch = (self.step * c.accumulate + i) // len(self.train)
-        return self.fixed(self.fixed_numbers(batch.image_ids)[:, epoch % c.masks])
+        return self.fixed(self.fixed_numbers(batch.image_ids)[:, self._view(i)])
+
+    def _view(self, i):
+        "Which of its fixed masks pass `i` sees an image through, another one each epoch; None: fresh ones."
+        c = self.config
+        return (self.step * c.accumulate + i) // len(self.train) % c.masks if c.masks else None
 
     def _autocast(self):
         "The run's precision, whatever else this process computes in."
         return torch.autocast(self.accelerator.device.type, self.half, enabled=self.half is not None)
 
-    def _broken(self):
-        "Files that some process could not read."
-        return sorted(set().union(*gather_object([self.skipped.broken])))
 
 # %% ../../nbs/engine/E16_trainer.ipynb #c071b
 @patch
@@ -121,7 +121,7 @@ def train_step(self:Trainer, batches: list[Batch]) -> dict:  # its row; no "loss
         # images count the same; processes average gradients, `backward` divides by what a launcher asked for
         weight = len(batch) * len(sizes) / images * acc.gradient_accumulation_steps
         with acc.no_sync(self.wrapped) if i != readable[-1] else nullcontext():
-            with self._autocast(): outputs = self.wrapped(batch, mask)
+            with self._autocast(), seen_through(self.model, self._view(i)): outputs = self.wrapped(batch, mask)
             loss = self.loss(*(latents.float() for latents in outputs)) * weight
             acc.backward(loss)
         losses.append(loss.detach())
@@ -184,10 +184,10 @@ def load(self:Trainer):
 @patch
 def save(self:Trainer, name: str = ""):  # instead of the step's number
     "Write a checkpoint, in one process."
-    kept = dict(step=self.step, seconds=self.seconds, best=self.best, broken=self._broken(), marks=self.marks)
+    now = dict(step=self.step, seconds=self.seconds, best=self.best, broken=self.skipped.all(), marks=self.marks)
     if (self.run/"metrics.csv").exists(): sync(self.run/"metrics.csv")  # no checkpoint without its rows
     folder, scaler = self.run/"checkpoint", self.accelerator.scaler
-    together(partial(save_checkpoint, folder, self.model, self.optimizer, scaler, kept, 1, name))
+    together(partial(save_checkpoint, folder, self.model, self.optimizer, scaler, now, 1, name))
 
 @patch
 def _learn(self:Trainer):
@@ -214,7 +214,7 @@ def _learn(self:Trainer):
             self.seconds = seconds = time.time() - start
             due = lambda every: self.step % every == 0 or self.step == self.steps
             if fault or due(c.log_every) or due(c.eval_every) or due(c.save_every):
-                row |= dict(step=self.step, loss=mean_loss(seen), seconds=seconds, broken=len(self._broken()))
+                row |= dict(step=self.step, loss=mean_loss(seen), seconds=seconds, broken=len(self.skipped.all()))
                 if due(c.eval_every) and not fault:
                     try: row |= self._quick_look()
                     except FloatingPointError: raise  # nothing to keep
@@ -280,7 +280,7 @@ def _note(self:Trainer, row):
 def told(self:Trainer) -> dict: # Part of results.json
     "What was really hidden, and what is odd about the data."
     return dict(masks=mask_shares(self.bank.mask, self.model.vision.grid), data=self.facts,
-                broken_images=self._broken(), image_size=getattr(self.model.vision, "image_size", None),
+                broken_images=self.skipped.all(), image_size=getattr(self.model.vision, "image_size", None),
                 unused_parameters=self.unused)
 
 @patch
