@@ -101,14 +101,14 @@ def open_arrays(folder, arrays, fill, limit=20e9):
 
 # %% ../../nbs/engine/E07_store.ipynb #n07tab1
 def as_tables(arrays, device, what):
-    "Stored arrays as tensors: on a GPU that has twice the room for all of them, else where they are."
+    "Stored arrays as tensors: on a GPU that has four times the room for them, else where they are."
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # nor is it written to
         tables = [torch.from_numpy(array) for array in arrays]
     if device.type != "cuda": return tables
     torch.cuda.empty_cache()
     size, room = sum(t.nbytes for t in tables), torch.cuda.mem_get_info(device)[0]
-    fits = 2 * size < room
+    fits = 4 * size < room
     print(f"features of {what}: {size/1e9:.2f} GB, {'on' if fits else 'too much for'} a GPU with "
           f"{room/1e9:.2f} GB free")
     return [t.to(device) for t in tables] if fits else tables
