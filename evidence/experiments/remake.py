@@ -6,6 +6,7 @@
     probe    a probe of each of them, which needs `short`          tiny_probe/seed*.json
     long     one run of 1,500 steps, seed 0                       tiny_long/, and the model that ships, vljepa/weights/tiny
     demo     the home page's picture of that run                  home_demo/demo.json, nbs/images/demo*
+    page     the model that ships, packed for a page              nbs/images/model_data.js
     studies  every ablation                                       ablations/
 
 Without parts all of them, about six hours on two cores, of which the studies are five. Run it in a clean checkout, so that the files name
@@ -52,9 +53,14 @@ def long():
 
 def demo(): call("python", HERE/"home_demo"/"make.py", RUNS/"long")
 
+def page():
+    from vljepa.engine.export import write_pack
+    from vljepa.model import VLJEPA
+    write_pack(VLJEPA.from_pretrained("tiny"), ROOT/"nbs"/"images"/"model_data.js")
+
 def studies(): call("vljepa_ablate", "--out", HERE/"ablations")
 
-PARTS = dict(short=short, probe=probe, long=long, demo=demo, studies=studies)
+PARTS = dict(short=short, probe=probe, long=long, demo=demo, page=page, studies=studies)
 
 if __name__ == "__main__":
     if unknown := set(sys.argv[1:]) - set(PARTS): sys.exit(f"no part is called {', '.join(unknown)}; there are {', '.join(PARTS)}")

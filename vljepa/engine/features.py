@@ -142,8 +142,9 @@ class StoredVision(nn.Module):
         arrays = [a for p in parts for a in (*p.latents.values(), *(c[2] for c in p.contexts), p.pixels)]
         tables = iter(as_tables([a for a in arrays if a is not None], self.device, "images"))
         take = lambda array: None if array is None else next(tables)
-        return [p._replace(latents={k: take(a) for k, a in p.latents.items()},
-                           contexts=[(*c[:2], take(c[2])) for c in p.contexts], pixels=take(p.pixels)) for p in parts]
+        each = lambda p: dict(latents={k: take(a) for k, a in p.latents.items()},
+                              contexts=[(*c[:2], take(c[2])) for c in p.contexts], pixels=take(p.pixels))
+        return [p._replace(**each(p)) for p in parts]
 
     def _find(self, numbers):
         "The part where images are stored, which must be one, and rows in it."

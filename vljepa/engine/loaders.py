@@ -214,6 +214,10 @@ def mask_numbers(ids, views, size, seed=0):
 
 FIXED_MASKS = 4096
 
+def view_at(config, step, i, batches):
+    "Which of its fixed masks pass `i` of a step sees an image through, another each epoch; None: fresh ones."
+    return (step * config.accumulate + i) // batches % config.masks if config.masks else None
+
 def fixed_masks(config, grid):
     "Thousands of masks to train with; and from image ids [B] to their numbers [B, V], one for each epoch."
     bank = MaskBank(make_mask(config, grid), FIXED_MASKS, seeded(config.seed, 1).initial_seed())

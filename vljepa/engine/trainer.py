@@ -32,7 +32,7 @@ from vljepa.engine.runs import (
     write_config)
 from .loaders import (
     data_facts, data_marks, endless, find_data, fixed_masks, loader_controls, loader_means, make_loaders,
-    make_mask, similar_captions)
+    make_mask, similar_captions, view_at)
 from .checkpoints import encoder_marks, load_checkpoint, save_checkpoint
 from .processes import (
     Seen, StopSignal, agree, explained, make_accelerator, mean_loss, pick_precision, prepare,
@@ -90,12 +90,7 @@ class Trainer(Learner):
             mask = self.mask(c.batch_size, generator=seeded(c.seed, self.step, i))
             first = acc.process_index * c.batch_size // acc.num_processes
             return Mask(*(part[first:first + len(batch)] for part in mask))
-        return self.fixed(self.fixed_numbers(batch.image_ids)[:, self._view(i)])
-
-    def _view(self, i):
-        "Which of its fixed masks pass `i` sees an image through, another one each epoch; None: fresh ones."
-        c = self.config
-        return (self.step * c.accumulate + i) // len(self.train) % c.masks if c.masks else None
+        return self.fixed(self.fixed_numbers(batch.image_ids)[:, view_at(c, self.step, i, len(self.train))])
 
     def _autocast(self):
         "The run's precision, whatever else this process computes in."
@@ -118,10 +113,11 @@ def train_step(self:Trainer, batches: list[Batch]) -> dict:  # its row; no "loss
     images = sum(row[i] for row in sizes for i in readable)
     for i in readable:
         batch, mask = batches[i], self._draw_mask(batches[i], i).to(acc.device)
+        view = view_at(c, self.step, i, len(self.train))
         # images count the same; processes average gradients, `backward` divides by what a launcher asked for
         weight = len(batch) * len(sizes) / images * acc.gradient_accumulation_steps
         with acc.no_sync(self.wrapped) if i != readable[-1] else nullcontext():
-            with self._autocast(), seen_through(self.model, self._view(i)): outputs = self.wrapped(batch, mask)
+            with self._autocast(), seen_through(self.model, view): outputs = self.wrapped(batch, mask)
             loss = self.loss(*(latents.float() for latents in outputs)) * weight
             acc.backward(loss)
         losses.append(loss.detach())
@@ -184,10 +180,11 @@ def load(self:Trainer):
 @patch
 def save(self:Trainer, name: str = ""):  # instead of the step's number
     "Write a checkpoint, in one process."
-    now = dict(step=self.step, seconds=self.seconds, best=self.best, broken=self.skipped.all(), marks=self.marks)
+    kept = dict(step=self.step, seconds=self.seconds, best=self.best, marks=self.marks)
+    kept["broken"] = self.skipped.all()
     if (self.run/"metrics.csv").exists(): sync(self.run/"metrics.csv")  # no checkpoint without its rows
     folder, scaler = self.run/"checkpoint", self.accelerator.scaler
-    together(partial(save_checkpoint, folder, self.model, self.optimizer, scaler, now, 1, name))
+    together(partial(save_checkpoint, folder, self.model, self.optimizer, scaler, kept, 1, name))
 
 @patch
 def _learn(self:Trainer):
@@ -214,7 +211,8 @@ def _learn(self:Trainer):
             self.seconds = seconds = time.time() - start
             due = lambda every: self.step % every == 0 or self.step == self.steps
             if fault or due(c.log_every) or due(c.eval_every) or due(c.save_every):
-                row |= dict(step=self.step, loss=mean_loss(seen), seconds=seconds, broken=len(self.skipped.all()))
+                row |= dict(step=self.step, loss=mean_loss(seen), seconds=seconds)
+                row["broken"] = len(self.skipped.all())
                 if due(c.eval_every) and not fault:
                     try: row |= self._quick_look()
                     except FloatingPointError: raise  # nothing to keep
@@ -225,8 +223,7 @@ def _learn(self:Trainer):
                     seen = []
                 if due(c.eval_every) and not fault: self._note(row)
                 if due(c.save_every) or fault: self.save()
-            if not fault:
-                for callback in self.callbacks: callback.after_step(self)
+            for callback in () if fault else self.callbacks: callback.after_step(self)
         if fault := fault or told_to_all(stop.reason(self.step)): raise fault
 
 @patch
@@ -292,7 +289,8 @@ def _finish(self:Trainer):
     result = dict(table=pick(*BASELINES, *CAPTIONS, "without text"), captions=pick(*CONTROLS), best=self.best,
                   meters=self.meters, seed=self.seed, steps=self.step, seconds=round(self.seconds, 1),
                   held_out=self.held_out, processes=self.accelerator.num_processes, **self.told(),
-                  trained_parameters=count_trained(self.model), provenance=provenance() | trained_parts(self.model))
+                  trained_parameters=count_trained(self.model))
+    result["provenance"] = provenance() | trained_parts(self.model)
     batch = next(batch for batch in self.val if len(batch)).to(self.accelerator.device)
     with self._autocast(): figure = plot_examples(self.model, batch, self.bank(range(len(batch))))
     if self.accelerator.is_main_process:
