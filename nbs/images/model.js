@@ -115,11 +115,28 @@ class Model {
     return layerNorm(z, dim, w["vision.norm.weight"], w["vision.norm.bias"], 1e-6)
   }
 
-  tokens(caption) {                            // -> ids, words and signs, and those that are unknown
-    const { vocab, most } = this.s.text, known = word => Object.hasOwn(vocab, word)
-    const words = (caption.toLowerCase().match(/[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu) || []).slice(0, most - 2)
-    const ids = words.map(word => vocab[known(word) ? word : "[UNK]"])
-    return { ids: [vocab["[CLS]"], ...ids, vocab["[SEP]"]], words, unknown: words.filter(word => !known(word)) }
+  pieces(word) {                               // the longest pieces of a word that the vocabulary has, from the left
+    const { vocab } = this.s.text, found = []
+    for (let at = 0; at < word.length;) {
+      let end = word.length
+      while (end > at && !Object.hasOwn(vocab, (at ? "##" : "") + word.slice(at, end))) end--
+      if (end === at || word.length > 100) return [vocab["[UNK]"]]
+      found.push(vocab[(at ? "##" : "") + word.slice(at, end)])
+      at = end
+    }
+    return found
+  }
+
+  tokens(caption) {                            // -> ids; words and signs, where each begins and ends in the ids, and those it has to spell
+    const { vocab, most } = this.s.text, sign = /([!-\/:-@[-`{-~]|\p{P}|\p{Script=Han})/gu, ids = [vocab["[CLS]"]], words = [], spans = []
+    const plain = caption.normalize("NFD").replace(/\p{Mn}/gu, "").toLowerCase().replace(sign, " $1 ")
+    for (const word of plain.split(/\s+/).filter(Boolean)) {
+      const own = this.pieces(word).slice(0, most - 1 - ids.length)
+      if (!own.length) break
+      words.push(word); spans.push([ids.length, ids.length + own.length])
+      ids.push(...own)
+    }
+    return { ids: [...ids, vocab["[SEP]"]], words, spans, unknown: words.filter(word => !Object.hasOwn(vocab, word)) }
   }
 
   read(ids) {                                  // -> latents [T, D]

@@ -44,7 +44,7 @@
     #vljepa-write .hole { border-color: var(--predict); background: none; pointer-events: none; }
     #vljepa-write textarea { width: 100%; font: inherit; padding: .5rem .6rem; border: 1px solid var(--faint); border-left: 4px solid var(--words);
       border-radius: 4px; background: transparent; color: inherit; box-sizing: border-box; }
-    #vljepa-write button, #vljepa-write select { font: inherit; font-size: .9em; color: inherit; background: transparent; border: 1px solid var(--faint); border-radius: 4px; padding: .25em .5em; }
+    #vljepa-write button, #vljepa-write select { font: inherit; font-size: .9em; color: inherit; background: transparent; border: 1px solid var(--faint); border-radius: 4px; padding: .25em .5em; max-width: 100%; }
     #vljepa-write option { color: #222; background: #fff; }
     #vljepa-write button { cursor: pointer; }
     #vljepa-write :is(button, select, textarea, input):focus-visible { outline: 2px solid var(--see); outline-offset: 2px; }
@@ -66,7 +66,7 @@
     <div class="all line"><span>Begin with</span>${examples.map((_, i) => `<button type="button" data-example="${i}">scene ${i + 1}</button>`).join("")}
       <button type="button" data-do="another">draw another</button></div>
     <div class="all"><label class="name" style="--dot: var(--words)" for="vljepa-write-text">The sentence that the model reads</label>
-      <textarea id="vljepa-write-text" rows="2" spellcheck="false" autocomplete="off"></textarea>
+      <textarea id="vljepa-write-text" rows="3" spellcheck="false" autocomplete="off"></textarea>
       <div class="line"><button type="button" data-do="true">tell the truth</button><button type="button" data-do="empty">say nothing</button>
         <button type="button" data-do="color">change a colour</button><button type="button" data-do="swap">swap two things</button></div>
       <p class="note" data-say="unknown" role="status"></p></div>
@@ -149,7 +149,7 @@
     picture("guess", bytes, `The picture, and in the hole the prediction, cosine ${two(told.cosine)}`);
     say("cosine", two(told.cosine)); say("without", two(told.without)); say("gain", three(told.cosine - told.without));
     say("toward", "…");
-    say("unknown", told.unknown.length ? `The model does not know ${told.unknown.map(w => `“${w}”`).join(", ")}: it reads “something unknown” there.` : "");
+    say("unknown", told.unknown.length ? `The model does not know ${told.unknown.map(w => `“${w}”`).join(", ")}: it reads letters there, of which it has learned nothing.` : "");
     find(".words").replaceChildren(...told.words.map(w => {
       const li = document.createElement("li"), value = document.createElement("small");
       li.textContent = w; value.textContent = "…";
@@ -272,7 +272,7 @@
       const whole = memo("targets", image.join(), () => model.targets(image)), take = x => { const y = new Float32Array(hide.length * n); hide.forEach((p, k) => y.set(x.subarray(p * n, (p + 1) * n), k * n)); return y }
       const context = memo("context", image.join() + hole, () => model.encode(image, keep)), truth = take(whole)
       const guess = ids => model.predict(context, keep, hide, model.read(ids))
-      const { ids, unknown, words } = model.tokens(text), z = guess(ids)
+      const { ids, unknown, words, spans } = model.tokens(text), z = guess(ids)
       const without = memo("without", image.join() + hole, () => mean(guess(model.tokens("").ids), truth, n))
       const cosine = mean(z, truth, n)
       postMessage({ kind: "answer", id, start, cosine, without, unknown, words, painted: paint === "patches" ? nearest(z, n) : model.paint(z) })
@@ -283,8 +283,8 @@
           const toward = other ? mean(z, take(memo("said", other.join(), () => model.targets(other))), n) : null
           return postMessage({ kind: "words", id, matter, toward })
         }
-        const i = matter.length + 1
-        matter.push(cosine - mean(guess([...ids.slice(0, i), ...ids.slice(i + 1)]), truth, n))
+        const [from, to] = spans[matter.length]
+        matter.push(cosine - mean(guess([...ids.slice(0, from), ...ids.slice(to)]), truth, n))
         setTimeout(next)
       }
       setTimeout(next, 100)
