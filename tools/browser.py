@@ -241,7 +241,7 @@ def write(page):
     after(lambda: page.fill("#vljepa-write textarea", "a tiny pink whale"))
     if "whale" not in page.inner_text("#vljepa-write [data-say=unknown]"): problems.append("an unknown word is not said to be unknown")
     after(lambda: (page.focus("#vljepa-write .block"), page.keyboard.press("ArrowDown")))
-    again, _, _ = after(lambda: (page.focus("#vljepa-write .block"), page.keyboard.press("ArrowUp"), page.click("#vljepa-write [data-do=true]")))
+    after(lambda: (page.focus("#vljepa-write .block"), page.keyboard.press("ArrowUp"), page.click("#vljepa-write [data-do=true]")))
     page.wait_for_timeout(300)
     if abs(value("cosine") - right) > 1e-6: problems.append(f"the truth has cosine {value('cosine'):.4f} now and had {right:.4f}")
     print(f"the model in the page: first prediction {first:.0f} ms after the question, one after an edit {edit:.0f} ms")

@@ -18,6 +18,7 @@ from transformers import BertModel
 from ..shapes import COLORS, SIZES, ShapesWorld, _sample_things
 from ..data import seeded
 from ..model import VLJEPA
+from ..probing import ridge_map
 from .files import write_whole
 
 # %% ../../nbs/engine/E24_export.ipynb #p005
@@ -28,12 +29,15 @@ def to_steps(weight):
     return (rows / step[:, None]).round().short(), step
 
 # %% ../../nbs/engine/E24_export.ipynb #p008
+LAYERS = {"norm1", "norm2", "attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"}  # of a block, that images/model.js knows
+
 def _check_plain(model):
     "ValueError where images/model.js would compute something else."
     c, vit, bert = model.config, getattr(model.vision, "vit", None), getattr(model.text, "bert", None)
     plain = type(vit) is VisionTransformer and not vit.num_prefix_tokens and type(vit.norm_pre) is nn.Identity
+    layers = plain and {name.rsplit(".", 1)[0] for name, _ in vit.blocks[0].named_parameters()}
     own = (c.form, c.context, c.target_layers, c.layer_norm_targets) == ("cross", "visible", 1, True)
-    if plain and own and type(bert) is BertModel: return
+    if layers == LAYERS and own and type(bert) is BertModel: return
     raise ValueError("only a plain ViT without class token, BERT, and a predictor of the form cross can be "
                      "packed for a page, as in the preset tiny")
 
@@ -45,11 +49,11 @@ def see_patches(model, scenes):
     cut = torch.from_numpy(np.stack([s.image for s in scenes])).unflatten(1, (-1, P)).unflatten(3, (-1, P))
     return z, cut.transpose(2, 3).reshape(len(z), -1)
 
-def fit_decoder(z, y, penalty=1e-3):
-    "The linear map from target latents to the bytes of patches, [3 P^2, D] and [3 P^2], by ridge regression."
-    x, mean = z - z.mean(0), y.float().mean(0)
-    weight = torch.linalg.solve(x.T @ x + penalty * len(x) * torch.eye(x.shape[1]), x.T @ (y - mean)).T
-    return weight, mean - weight @ z.mean(0)
+def fit_decoder(z, y):
+    "The linear map from target latents to the bytes of patches: `ridge_map` as weight [3 P^2, D], bias [3 P^2]."
+    to_bytes, D = ridge_map(z, y.float()), z.shape[1]
+    bias = to_bytes(torch.zeros(D))
+    return (to_bytes(torch.eye(D)) - bias).T, bias
 
 def pick_patches(z, y, most=1500, plain=.05):
     "Some patches to draw predictions with, few of them `plain`: numbers, drawn at random."
