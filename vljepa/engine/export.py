@@ -29,7 +29,7 @@ def to_steps(weight):
     return (rows / step[:, None]).round().short(), step
 
 # %% ../../nbs/engine/E24_export.ipynb #p008
-LAYERS = {"norm1", "norm2", "attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"}  # of a block, that images/model.js knows
+LAYERS = {"norm1", "norm2", "attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"}  # that model.js knows
 
 def _check_plain(model):
     "ValueError where images/model.js would compute something else."
@@ -50,7 +50,7 @@ def see_patches(model, scenes):
     return z, cut.transpose(2, 3).reshape(len(z), -1)
 
 def fit_decoder(z, y):
-    "The linear map from target latents to the bytes of patches: `ridge_map` as weight [3 P^2, D], bias [3 P^2]."
+    "`ridge_map` from target latents to the bytes of patches, as weight [3 P^2, D] and bias [3 P^2]."
     to_bytes, D = ridge_map(z, y.float()), z.shape[1]
     bias = to_bytes(torch.zeros(D))
     return (to_bytes(torch.eye(D)) - bias).T, bias
