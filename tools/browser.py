@@ -188,12 +188,13 @@ def open_page(context, base, name, picture=None):
     found["contrast"] = page.evaluate(CONTRAST)
     if picture: page.screenshot(path=picture, full_page=False)
     found["icons"] = icons(page) if kind(name) in KINDS else []
+    found["bytes"] = sum(weight)  # before the home page is asked for its model
     if name == "index.html": said += play(page) + search(page)
     if page.locator("#vljepa-masks").count(): said += slide(page)
     found["model"] = page.locator("#vljepa-write").count()
     if found["model"]: said += write(page)
     found |= {"console": [text for text in said if "ERR_NAME_NOT_RESOLVED" not in text],
-              "bytes": sum(weight), "elsewhere": sorted(set(elsewhere))}
+              "elsewhere": sorted(set(elsewhere))}
     page.close()
     return found
 
@@ -207,6 +208,12 @@ def play(page):
         use(); after = state()
         if after == before: problems.append(f"the picture does not answer to {what}")
         before = after
+    page.check("#vljepa-demo [value=right]", force=True)
+    shown = lambda: float(page.inner_text("#vljepa-demo-cosine").replace("\u2212", "-"))
+    prepared, caption = shown(), page.inner_text("#vljepa-demo label:has([value=right]) q").strip("\u201c\u201d\n ")
+    page.fill("#vljepa-demo textarea", caption)
+    page.wait_for_function("document.querySelector('#vljepa-demo').dataset.own", timeout=20_000)
+    if abs(shown() - prepared) > .011: problems.append(f"the model in the page says {shown()} of the scene's caption, {prepared} was prepared")
     return problems
 
 def slide(page):

@@ -32,7 +32,7 @@ plot_probe plot_run engine.callbacks: Checkpoints WriteCSV Track highest overfit
 SkipBroken engine.check: check_folder engine.trainer: Trainer engine.cli: vljepa_data vljepa_train
 engine.probe_run: engine.probe_report: probe_folder vljepa_probe engine.studies: engine.sweep: ablate
 vljepa_ablate engine.plan: Plan plan largest_batch vljepa_plan engine.audit: ENCODERS WITHOUT SEVERAL
-audit_configs audit vljepa_audit engine.export:
+audit_configs audit vljepa_audit engine.export: engine.onnx: write_parts vljepa_export
 """.split():
     if _word[-1] == ":": _module = f"vljepa.{_word[:-1]}"
     else: _HOME[_word] = _module

@@ -23,7 +23,7 @@ from .data import image_transform, seeded
 # %% ../nbs/04_encoders.ipynb #c017
 def gather_tokens(x: Tensor, idx: Tensor) -> Tensor: # [B, M, D]: row `b` is `x[b, idx[b]]`
     "Take other tokens from every sample of `x` [B, N, D]: those that its row of `idx` names, [B, M] int64."
-    if len(idx) != len(x):  # torch.gather would silently drop the samples without indices
+    if idx.shape[0] != x.shape[0]:  # torch.gather would silently drop the samples without indices
         raise ValueError(f"gather_tokens got {len(x)} samples, but indices for {len(idx)}: give as many.")
     return x.gather(1, idx.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 

@@ -165,12 +165,12 @@ class Predictor(nn.Module):
     ) -> Tensor: # [B, Nm, dim_in]
         "Predict the latents at `hide`, in the order of `hide`."
         self._check(context, keep, hide, text, text_mask)
-        given, B = (context, keep, hide, text, text_mask), len(context)
+        given, B = (context, keep, hide, text, text_mask), context.shape[0]
         if text is not None and text.ndim == 4: given = self._spread(*given)
         x, known, mask = self._arrange(*self._tokens(*given[:4]), given[4])
         for block in self.blocks[:-1]: x = block(x, known, mask)
         x = self.blocks[-1](x, known, mask, first=hide.shape[1])  # nobody reads the others any more
-        if len(x) > B: x = getattr(x.unflatten(0, (B, -1)), dict(max="amax").get(self.several, "mean"))(1)
+        if x.shape[0] > B: x = getattr(x.unflatten(0, (B, -1)), dict(max="amax").get(self.several, "mean"))(1)
         return self.head(self.norm(x))
 
 # %% ../nbs/05_predictor.ipynb #n05arr
@@ -199,13 +199,13 @@ def _spread(self: Predictor, context, keep, hide, text, text_mask):
 
 @patch
 def _check(self: Predictor, context, keep, hide, text, text_mask):
-    if context.shape != (*keep.shape, self.dim_in) or hide.ndim != 2 or len(hide) != len(keep):
+    if context.shape != (*keep.shape, self.dim_in) or hide.ndim != 2 or hide.shape[0] != keep.shape[0]:
         raise ValueError(f"context must be [B, Nv, {self.dim_in}], keep [B, Nv] and hide [B, Nm], got "
                          f"{list(context.shape)}, {list(keep.shape)} and {list(hide.shape)}.")
     if text is None: return
     if self.dim_text is None:
         raise ValueError("This predictor was made without text: pass text=None or make it with dim_text.")
-    B, T, Dt = len(context), text.shape[1:2 if text.ndim < 4 else 3], self.dim_text
+    B, T, Dt = context.shape[0], text.shape[1:2 if text.ndim < 4 else 3], self.dim_text
     if text.shape != (B, *T, Dt):
         raise ValueError(f"text must be [B, T, dim_text] = [{B}, T, {Dt}], got {list(text.shape)}.")
     if text_mask is not None and text_mask.shape != (B, *T):

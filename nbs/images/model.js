@@ -227,4 +227,60 @@ function render(things, tone, size, world) {   // things {shape, color, size, y,
 }
 return { Model, render }
 }
-if (typeof module !== "undefined") module.exports = vljepaEngine()
+function vljepaWorker({ Model, render }) {                            // runs elsewhere: it knows only what it is sent
+  let model, library, seen = {}, newest
+  const cos = (a, b, i, j, n) => { let ab = 0, aa = 0, bb = 0; for (let k = 0; k < n; k++) { ab += a[i + k] * b[j + k]; aa += a[i + k] ** 2; bb += b[j + k] ** 2 } return ab / Math.sqrt(aa * bb) }
+  const each = (a, b, n) => Array.from({ length: a.length / n }, (_, i) => cos(a, b, i * n, i * n, n))
+  const mean = (...given) => { const all = each(...given); return all.reduce((sum, x) => sum + x, 0) / all.length }
+  const memo = (what, key, make) => { if (!seen[what] || seen[what].key !== key) seen[what] = { key, value: make() }; return seen[what].value }
+  function nearest(z, n) {                                            // of each predicted vector the real patch
+    const { vectors, pixels } = library, count = vectors.length / n, bytes = pixels.length / count, out = new Uint8Array(z.length / n * bytes)
+    for (let i = 0; i < z.length; i += n) {
+      let best = -2, found = 0
+      for (let p = 0; p < count; p++) { const c = cos(z, vectors, i, p * n, n); if (c > best) { best = c; found = p } }
+      out.set(pixels.subarray(found * bytes, (found + 1) * bytes), i / n * bytes)
+    }
+    return out
+  }
+  onmessage = ({ data }) => {
+    if (data.settings) {
+      const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0))
+      model = new Model(data.settings, data.places, bytes(data.text))
+      library = { vectors: Int8Array.from(bytes(data.library.vectors)), pixels: bytes(data.library.pixels) }
+      return postMessage({ kind: "ready" })
+    }
+    const { image, other, keep, hide, text, paint, ...asked } = data, { id } = asked, n = model.s.vision.dim, hole = hide.join()
+    const whole = memo("targets", image.join(), () => model.targets(image)), take = x => { const y = new Float32Array(hide.length * n); hide.forEach((p, k) => y.set(x.subarray(p * n, (p + 1) * n), k * n)); return y }
+    const context = memo("context", image.join() + hole, () => model.encode(image, keep)), truth = take(whole)
+    const guess = ids => model.predict(context, keep, hide, model.read(ids))
+    const { ids, unknown, words, spans } = model.tokens(text), z = guess(ids)
+    const without = memo("without", image.join() + hole, () => mean(guess(model.tokens("").ids), truth, n))
+    const cosines = each(z, truth, n), cosine = mean(z, truth, n)
+    postMessage({ ...asked, kind: "answer", cosine, cosines, without, unknown, words, painted: paint === "patches" ? nearest(z, n) : model.paint(z) })
+    newest = id
+    const matter = [], next = () => {                                 // a word at a time, so that a new sentence need not wait
+      if (newest !== id) return
+      if (matter.length === words.length) {
+        const toward = other ? mean(z, take(memo("said", other.join(), () => model.targets(other))), n) : null
+        return postMessage({ ...asked, kind: "words", matter, toward })
+      }
+      const [from, to] = spans[matter.length]
+      matter.push(cosine - mean(guess([...ids.slice(0, from), ...ids.slice(to)]), truth, n))
+      setTimeout(next)
+    }
+    setTimeout(next, 100)
+  }
+}
+function vljepaAsk(pack, hear) {               // a function that asks the worker; while it is busy only the newest question waits
+  const source = `(${vljepaWorker})((${vljepaEngine})())`
+  const worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })))
+  let busy = true, waiting = null
+  const send = job => { busy = true; worker.postMessage(job) }
+  send({ settings: pack.settings, places: pack.places, text: pack.bytes, library: pack.library })
+  worker.onmessage = ({ data }) => {
+    if (data.kind !== "words") busy = false
+    if (data.kind !== "ready") hear(data)
+    if (waiting && !busy) { const next = waiting; waiting = null; send(next) }
+  }
+  return job => { if (busy) waiting = job; else send(job) }
+}

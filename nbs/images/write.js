@@ -109,17 +109,8 @@
     return hide;
   }
 
-  // the worker: one question at a time, the newest that waits next
-  const source = `(${vljepaWorker})((${vljepaEngine})())`;
-  const worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
-  let busy = true, waiting = null, asked = 0, last = null;
-  worker.postMessage({ settings: pack.settings, places: pack.places, text: pack.bytes, library: pack.library });
-  worker.onmessage = ({ data }) => {
-    if (data.kind === "words") { if (data.id === asked) showWords(data); return; }
-    busy = false;
-    if (data.kind === "answer" && data.id === asked) show(data);
-    if (waiting) { const next = waiting; waiting = null; busy = true; worker.postMessage(next); }
-  };
+  let asked = 0, last = null;
+  const send = vljepaAsk(pack, data => { if (data.id === asked) (data.kind === "words" ? showWords : show)(data); });
 
   function ask() {
     const hide = hidden(), image = draw(state.things), said = understand(state.text), like = t => state.things.find(o => name(o) === name(t) && o.place === t.place);
@@ -135,8 +126,7 @@
     say("said", other ? (tell(said) === tell(state.things) ? "The scene on the left." : "Drawn from your words alone.")
       : state.text.trim() ? "Nothing that can be drawn: it takes size, colour, shape and place of each thing." : "There is no sentence.");
     last = { image, other, hide };
-    const job = { kind: "ask", id: ++asked, image, other, keep, hide, text: state.text, paint: state.paint, start: performance.now() };
-    if (busy) waiting = job; else { busy = true; worker.postMessage(job); }
+    send({ id: ++asked, image, other, keep, hide, text: state.text, paint: state.paint, start: performance.now() });
   }
 
   function show(told) {
@@ -246,48 +236,4 @@
   root.append(style, panel);
   for (const child of still) child.hidden = true;                       // the picture for pages where nothing moves
   begin(examples[0]);
-
-  function vljepaWorker({ Model, render }) {                            // runs elsewhere: it knows only what it is sent
-    let model, library, seen = {}, newest
-    const cos = (a, b, i, j, n) => { let ab = 0, aa = 0, bb = 0; for (let k = 0; k < n; k++) { ab += a[i + k] * b[j + k]; aa += a[i + k] ** 2; bb += b[j + k] ** 2 } return ab / Math.sqrt(aa * bb) }
-    const mean = (a, b, n) => { let s = 0; for (let i = 0; i < a.length; i += n) s += cos(a, b, i, i, n); return s / a.length * n }
-    const memo = (what, key, make) => { if (!seen[what] || seen[what].key !== key) seen[what] = { key, value: make() }; return seen[what].value }
-    function nearest(z, n) {                                            // of each predicted vector the real patch
-      const { vectors, pixels } = library, count = vectors.length / n, each = pixels.length / count, out = new Uint8Array(z.length / n * each)
-      for (let i = 0; i < z.length; i += n) {
-        let best = -2, found = 0
-        for (let p = 0; p < count; p++) { const c = cos(z, vectors, i, p * n, n); if (c > best) { best = c; found = p } }
-        out.set(pixels.subarray(found * each, (found + 1) * each), i / n * each)
-      }
-      return out
-    }
-    onmessage = ({ data }) => {
-      if (data.settings) {
-        const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0))
-        model = new Model(data.settings, data.places, bytes(data.text))
-        library = { vectors: Int8Array.from(bytes(data.library.vectors)), pixels: bytes(data.library.pixels) }
-        return postMessage({ kind: "ready" })
-      }
-      const { id, image, other, keep, hide, text, paint, start } = data, n = model.s.vision.dim, hole = hide.join()
-      const whole = memo("targets", image.join(), () => model.targets(image)), take = x => { const y = new Float32Array(hide.length * n); hide.forEach((p, k) => y.set(x.subarray(p * n, (p + 1) * n), k * n)); return y }
-      const context = memo("context", image.join() + hole, () => model.encode(image, keep)), truth = take(whole)
-      const guess = ids => model.predict(context, keep, hide, model.read(ids))
-      const { ids, unknown, words, spans } = model.tokens(text), z = guess(ids)
-      const without = memo("without", image.join() + hole, () => mean(guess(model.tokens("").ids), truth, n))
-      const cosine = mean(z, truth, n)
-      postMessage({ kind: "answer", id, start, cosine, without, unknown, words, painted: paint === "patches" ? nearest(z, n) : model.paint(z) })
-      newest = id
-      const matter = [], next = () => {                                 // a word at a time, so that a new sentence need not wait
-        if (newest !== id) return
-        if (matter.length === words.length) {
-          const toward = other ? mean(z, take(memo("said", other.join(), () => model.targets(other))), n) : null
-          return postMessage({ kind: "words", id, matter, toward })
-        }
-        const [from, to] = spans[matter.length]
-        matter.push(cosine - mean(guess([...ids.slice(0, from), ...ids.slice(to)]), truth, n))
-        setTimeout(next)
-      }
-      setTimeout(next, 100)
-    }
-  }
 })();
