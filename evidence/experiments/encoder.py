@@ -3,7 +3,6 @@
     python evidence/experiments/encoder.py collapse    ten ways to make a target, 600 steps, meters as curves
     python evidence/experiments/encoder.py claim       captions and their controls, 1,500 steps, probes of the encoder alone
     python evidence/experiments/encoder.py share       without captions: other masks, less data, fewer and more steps
-    python evidence/experiments/encoder.py own         three conditions of the claim with a term in place of the teacher
 
 A run keeps one core busy for 2 to 6 minutes. `--seeds 2` stops after two seeds, all variants of a seed before the next one;
 `--workers` trains several runs at once, each on one thread. Everything begins from random weights on drawn scenes and needs no files.
@@ -43,10 +42,7 @@ STUDIES = dict(
     share={  # the setting that these differ from is "no text" above
         "30% in a block": dict(share=.3), "80% in a block": dict(share=.8), "60% at random": dict(mask="random"),
         "60% in four blocks": dict(mask="multiblock"), "1,000 scenes": dict(scenes=1000), "500 steps": dict(steps=500),
-        "3,000 steps": dict(steps=3000)},
-    own={  # the claim once more, without a teacher: own targets, and the term of "both behind a norm"
-        name: dict(own=True, term="normed", caption=caption) for name, caption in
-        {"no text": "", "right": "right", "shuffled": "shuffled"}.items()})
+        "3,000 steps": dict(steps=3000)})
 
 @functools.cache
 def drawn(first: int, count: int, told: bool = False):
