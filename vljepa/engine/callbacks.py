@@ -6,8 +6,10 @@
 __all__ = ['Checkpoints', 'WriteCSV', 'Track', 'highest', 'overfitting', 'signs', 'Alarms', 'StopOnSignal', 'SkipBroken']
 
 # %% ../../nbs/engine/E14_callbacks.ipynb #imports01
-import math
+import math, time
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from accelerate import Accelerator
 from tqdm import tqdm
@@ -136,3 +138,14 @@ class SkipBroken(Callback):
         new = sorted(set(paths) - self.broken)
         for path in new: tqdm.write(f"skipped an image that cannot be read: {path}")
         self.broken.update(new)
+
+# %% ../../nbs/engine/E14_callbacks.ipynb #n14w1
+class Clock:
+    "Seconds by what they went into: `with clock(what): ...`."
+    def __init__(self): self.spent = Counter()
+
+    @contextmanager
+    def __call__(self, what):
+        start = time.perf_counter()
+        try: yield
+        finally: self.spent[what] += time.perf_counter() - start

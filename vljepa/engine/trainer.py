@@ -38,7 +38,7 @@ from .processes import (
     Seen, StopSignal, agree, explained, make_accelerator, mean_loss, pick_precision, prepare,
     shared_out, start_trackers, together, told_to_all, vanished)
 from .viz import plot_examples, write_report
-from .callbacks import Alarms, SkipBroken, signs
+from .callbacks import Alarms, Clock, SkipBroken, signs
 
 # %% ../../nbs/engine/E16_trainer.ipynb #c071
 class Trainer(Learner):
@@ -58,6 +58,7 @@ class Trainer(Learner):
         self.accelerator = acc = make_accelerator(c, self.run, accelerator)
         self.own, self.lock, self.sizes = accelerator is None, None, None
         self.seconds, self.skipped, self.alarms, self.best = 0., SkipBroken(), Alarms(c.warmup), None
+        self.clock = Clock()
         with acc.main_process_first(): self.root = find_data(c)  # one process writes, the others find
         torch.manual_seed(c.seed)
         model = check_model(given) if isinstance(given, VLJEPA) else load_model(given)
@@ -180,11 +181,11 @@ def load(self:Trainer):
 @patch
 def save(self:Trainer, name: str = ""):  # instead of the step's number
     "Write a checkpoint, in one process."
-    kept = dict(step=self.step, seconds=self.seconds, best=self.best, marks=self.marks)
-    kept["broken"] = self.skipped.all()
+    kept = dict(step=self.step, seconds=self.seconds, best=self.best, marks=self.marks,
+                broken=self.skipped.all())
     if (self.run/"metrics.csv").exists(): sync(self.run/"metrics.csv")  # no checkpoint without its rows
-    folder, scaler = self.run/"checkpoint", self.accelerator.scaler
-    together(partial(save_checkpoint, folder, self.model, self.optimizer, scaler, kept, 1, name))
+    what = self.run/"checkpoint", self.model, self.optimizer, self.accelerator.scaler, kept, 1, name
+    with self.clock("disk"): together(partial(save_checkpoint, *what))
 
 @patch
 def _learn(self:Trainer):
@@ -199,7 +200,7 @@ def _learn(self:Trainer):
         while self.step < self.steps and not fault:
             given, fault = self._next_batches(batches, stop)
             if not fault:
-                row = self.train_step(given)
+                with self.clock("device"): row = self.train_step(given)
                 bar.update()
                 if "loss" in row:
                     seen.append(Seen(self.step, [b.ids for b in given if len(b)], row["loss"]))
@@ -211,7 +212,7 @@ def _learn(self:Trainer):
             self.seconds = seconds = time.time() - start
             due = lambda every: self.step % every == 0 or self.step == self.steps
             if fault or due(c.log_every) or due(c.eval_every) or due(c.save_every):
-                row |= dict(step=self.step, loss=mean_loss(seen), seconds=seconds)
+                with self.clock("device"): row |= dict(step=self.step, loss=mean_loss(seen), seconds=seconds)
                 row["broken"] = len(self.skipped.all())
                 if due(c.eval_every) and not fault:
                     try: row |= self._quick_look()
@@ -230,7 +231,8 @@ def _learn(self:Trainer):
 def _next_batches(self:Trainer, batches, stop):
     "What the next step needs, and why all processes must stop; the weights are good here, so a run may end."
     given, fault = [], None
-    try: given = [next(batches) for _ in range(self.accumulate)]
+    try:
+        with self.clock("data"): given = [next(batches) for _ in range(self.accumulate)]
     except Exception as error: fault = explained(error, self.step)
     if self.config.workers and stop.before and hasattr(signal, "SIGCHLD"):
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else torch breaks a step when a worker dies
@@ -261,7 +263,7 @@ def measure(self:Trainer, images: int = 0, captions: dict | None = None) -> dict
 @patch
 def _quick_look(self:Trainer):
     "Cosines and meters of about 256 images, for the learning curve."
-    row = {name: score["cosine"] for name, score in self.measure(256).items()}
+    with self.clock("looks"): row = {name: score["cosine"] for name, score in self.measure(256).items()}
     return row | self.meters["prediction"] | {f"target {n}": v for n, v in self.meters["target"].items()}
 
 @patch
@@ -289,7 +291,7 @@ def _finish(self:Trainer):
     result = dict(table=pick(*BASELINES, *CAPTIONS, "without text"), captions=pick(*CONTROLS), best=self.best,
                   meters=self.meters, seed=self.seed, steps=self.step, seconds=round(self.seconds, 1),
                   held_out=self.held_out, processes=self.accelerator.num_processes, **self.told(),
-                  trained_parameters=count_trained(self.model))
+                  trained_parameters=count_trained(self.model), spent={**self.clock.spent})
     result["provenance"] = provenance() | trained_parts(self.model)
     batch = next(batch for batch in self.val if len(batch)).to(self.accelerator.device)
     with self._autocast(): figure = plot_examples(self.model, batch, self.bank(range(len(batch))))

@@ -242,6 +242,19 @@ def _tell_captions(result):
             "wrong caption adds. What captions are worth, only a model trained without them can tell: "
             "`vljepa_audit` trains both."]
 
+def _tell_time(result):
+    "What the seconds since the run began, or went on, were spent on, and what would save some."
+    if not (spent := result.get("spent")): return []
+    whole = sum(spent.values())
+    share = {name: spent.get(name, 0) / whole for name in ("device", "data", "looks", "disk")}
+    told = (f"Of {whole:.0f} s without a break, {share['device']:.0%} went into steps, {share['data']:.0%} "
+            f"into waiting for data, {share['looks']:.0%} into looks at held-out images, {share['disk']:.0%} "
+            "to disk.")
+    advice = dict(data="More --workers load faster, and --cache keeps what frozen encoders say.",
+                  looks="A larger --eval-every looks less often.",
+                  disk="A larger --save-every saves less often.")
+    return [" ".join([told, *(text for name, text in advice.items() if share[name] > .25)])]
+
 def format_report(run, result):
     "What results.json holds as Markdown, with the pictures of the run folder."
     table, meters, gain = result["table"], result["meters"], _tell_captions(result)
@@ -261,7 +274,7 @@ def format_report(run, result):
         "of the predictions as a share of the targets' values](curve.png)",
         "![Images, their visible parts, and the cosine of each hidden patch's prediction](examples.png)",
         f"{result['steps']} steps in {result['seconds']} s, {result['trained_parameters']:,} trained "
-        f"parameters, seed {result['seed']}{size}.",
+        f"parameters, seed {result['seed']}{size}.", *_tell_time(result),
         "\n".join(f"- {k}: {v}" for k, v in result["provenance"].items())]) + "\n"
 
 def write_report(run, result, examples):
