@@ -93,7 +93,7 @@
       <p class="note">Drag the block. You see a shimmer of what it hides; the model sees nothing of it.</p></div>
     <div><p class="name" style="--dot: var(--predict)">What it predicts</p>
       <div class="picture"><canvas data-part="predicts" width="${SIZE}" height="${SIZE}" role="img"></canvas><div class="block hole"></div></div>
-      <p class="note" data-part="how"></p></div>
+      <p class="note">Each predicted vector, drawn as the real patch whose vector is nearest.</p></div>
     <div><p class="name" style="--dot: var(--hide)">How close it is</p>
       <div class="picture"><canvas data-part="cosines" width="${SIZE}" height="${SIZE}" role="img"></canvas></div>
       <div class="legend"><span>0</span><i></i><span>1 cosine with the truth</span></div></div>
@@ -143,7 +143,7 @@
     pixels.drawImage(scenes[state.scene], 0, 0);
     const image = Uint8Array.from(pixels.getImageData(0, 0, size, size).data.filter((_, i) => i % 4 < 3));
     const hide = hidden().map(([x, y]) => y * COLS + x), keep = [...Array(ROWS * COLS).keys()].filter(p => !hide.includes(p));
-    own.ready.then(() => { if (id === own.id) own.send({ id, spot: at, image, keep, hide, text: own.text, paint: "decoder" }); },
+    own.ready.then(() => { if (id === own.id) own.send({ id, spot: at, image, keep, hide, text: own.text, paint: "patches" }); },
                    () => { own.ready = own.id = null; find("small").textContent = "The model could not be fetched: try again."; });
   }
   function hear({ kind, id, spot, unknown, painted, cosine, cosines }) {
@@ -193,8 +193,6 @@
       label.querySelector("i").style.width = `${100 * Math.max(mean || 0, 0)}%`;
       label.querySelector("s").style.left = `${100 * guess.mean[at]}%`;
     }
-    find("[data-part=how]").textContent = state.caption === "own" ? "Each predicted vector, drawn by a linear map to pixels."
-      : "Each predicted vector, drawn as the real patch whose vector is nearest.";
     find("#vljepa-demo-cosine").textContent = two(meanOf(state.caption));
     find("#vljepa-demo-guess").textContent = two(guess.mean[at]);
     find("#vljepa-demo-guess-name").textContent = `(${guess.name}), the mark on the bars`;

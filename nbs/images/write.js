@@ -58,7 +58,9 @@
     #vljepa-write .words small { display: block; font-variant-numeric: tabular-nums; }
     #vljepa-write fieldset { border: 1px solid var(--faint); border-radius: 4px; margin: 0; padding: .5rem .8rem; min-width: 0; }
     #vljepa-write legend { float: none; width: auto; font-size: .9em; font-weight: 600; padding: 0 .3em; margin: 0; }
-    @container (max-width: 620px) { #vljepa-write .write { grid-template-columns: 1fr 1fr; } #vljepa-write .third { grid-column: 1 / -1; max-width: 50%; } }`;
+    #vljepa-write .line > label { min-width: 0; max-width: 100%; }
+    #vljepa-write [data-busy] :is(.numbers, .words) { opacity: .4; }
+    @container (max-width: 460px) { #vljepa-write .write { grid-template-columns: 1fr 1fr; } #vljepa-write .third { grid-column: 1 / -1; max-width: 50%; } }`;
 
   const panel = document.createElement("div");
   panel.className = "write";
@@ -66,10 +68,15 @@
     <div class="all line"><span>Begin with</span>${examples.map((_, i) => `<button type="button" data-example="${i}">scene ${i + 1}</button>`).join("")}
       <button type="button" data-do="another">draw another</button></div>
     <div class="all"><label class="name" style="--dot: var(--words)" for="vljepa-write-text">The sentence that the model reads</label>
-      <textarea id="vljepa-write-text" rows="3" spellcheck="false" autocomplete="off"></textarea>
+      <textarea id="vljepa-write-text" rows="4" spellcheck="false" autocomplete="off"></textarea>
       <div class="line"><button type="button" data-do="true">tell the truth</button><button type="button" data-do="empty">say nothing</button>
         <button type="button" data-do="color">change a colour</button><button type="button" data-do="swap">swap two things</button></div>
       <p class="note" data-say="unknown" role="status"></p></div>
+    <div class="all numbers" role="status" aria-live="polite">
+      <div><b data-say="cosine">…</b><span>mean cosine of predicted and true vectors <small data-say="before"></small></span></div>
+      <div><b data-say="without"></b><span>without a sentence</span></div>
+      <div><b data-say="gain"></b><span>what the sentence brings</span></div>
+      <div><b data-say="toward"></b><span>cosine with the scene that the sentence describes</span></div></div>
     <div><p class="name" style="--dot: var(--see)">What it sees</p>
       <div class="picture"><canvas data-part="scene" width="${PIXELS}" height="${PIXELS}" role="img"></canvas>
         <button type="button" class="block" data-part="block"></button></div>
@@ -81,14 +88,9 @@
       <div class="picture"><canvas data-part="guess" width="${PIXELS}" height="${PIXELS}" role="img"></canvas><div class="block hole"></div></div>
       <div class="line"><label>drawn as <select data-side="paint"><option value="decoder">a linear map to pixels</option>
         <option value="patches">the nearest real patches</option></select></label></div></div>
-    <div class="third"><p class="name" style="--dot: var(--words)">What the sentence describes</p>
+    <div class="third"><p class="name" style="--dot: var(--words)">The sentence, drawn</p>
       <div class="picture"><canvas data-part="said" width="${PIXELS}" height="${PIXELS}" role="img"></canvas></div>
       <p class="note" data-say="said"></p></div>
-    <div class="all numbers" role="status" aria-live="polite">
-      <div><b data-say="cosine">…</b><span>mean cosine of predicted and true vectors</span></div>
-      <div><b data-say="without"></b><span>without a sentence</span></div>
-      <div><b data-say="gain"></b><span>what the sentence brings</span></div>
-      <div><b data-say="toward"></b><span>cosine with the scene that the sentence describes</span></div></div>
     <div class="all"><p class="name" style="--dot: var(--words)">Which words matter</p>
       <ul class="words"></ul><p class="note">Below each word: how much lower the cosine is without it. Computed a moment after the picture.</p></div>
     <fieldset class="all"><legend>The scene</legend><div data-part="things"></div>
@@ -123,20 +125,28 @@
     say("share", `${hide.length} of ${SIDE * SIDE} patches hidden`);
     if (other) picture("said", other, `The scene that the sentence describes: ${tell(said)}`);
     else find("[data-part=said]").getContext("2d").clearRect(0, 0, PIXELS, PIXELS);
-    say("said", other ? (tell(said) === tell(state.things) ? "The scene on the left." : "Drawn from your words alone.")
+    say("said", other ? (tell(said) === tell(state.things) ? "That is the true scene." : "Drawn from your words alone.")
       : state.text.trim() ? "Nothing that can be drawn: it takes size, colour, shape and place of each thing." : "There is no sentence.");
-    last = { image, other, hide };
+    const spot = [image, hide].join(";"), gray = new Uint8Array(hide.length * 3 * patch * patch).fill(128);
+    if (!last || last.spot !== spot) fill(image, hide, gray, "The picture; the prediction is being computed");
+    last = { image, hide, spot };
+    panel.dataset.busy = "";
     send({ id: ++asked, image, other, keep, hide, text: state.text, paint: state.paint, start: performance.now() });
   }
 
-  function show(told) {
-    const bytes = last.image.slice(), painted = told.painted;
-    last.hide.forEach((place, k) => {
+  function fill(image, hide, patches, text) {                            // the picture with patches in the hole
+    const bytes = image.slice();
+    hide.forEach((place, k) => {
       const top = Math.floor(place / SIDE) * patch, left = place % SIDE * patch;
       for (let y = 0; y < patch; y++) for (let x = 0; x < 3 * patch; x++)
-        bytes[3 * ((top + y) * PIXELS + left) + x] = painted[k * 3 * patch * patch + y * 3 * patch + x];
+        bytes[3 * ((top + y) * PIXELS + left) + x] = patches[k * 3 * patch * patch + y * 3 * patch + x];
     });
-    picture("guess", bytes, `The picture, and in the hole the prediction, cosine ${two(told.cosine)}`);
+    picture("guess", bytes, text);
+  }
+  function show(told) {
+    fill(last.image, last.hide, told.painted, `The picture, and in the hole the prediction, cosine ${two(told.cosine)}`);
+    delete panel.dataset.busy;
+    say("before", root.dataset.cosine ? `(before: ${two(Number(root.dataset.cosine))})` : "");
     say("cosine", two(told.cosine)); say("without", two(told.without)); say("gain", three(told.cosine - told.without));
     say("toward", "…");
     say("unknown", told.unknown.length ? `The model does not know ${told.unknown.map(w => `“${w}”`).join(", ")}: it reads letters there, of which it has learned nothing.` : "");
@@ -153,7 +163,7 @@
     say("toward", toward === null ? "–" : two(toward));
     const items = [...panel.querySelectorAll(".words li")];
     if (items.length === matter.length) items.forEach((li, i) => {
-      li.querySelector("small").textContent = three(matter[i]);
+      li.querySelector("small").textContent = "unknown" in li.dataset ? "unknown" : three(matter[i]);
       li.style.background = matter[i] > 0 ? `rgba(204, 121, 167, ${Math.min(matter[i] * 4, .5)})` : "";
     });
     root.dataset.words = matter.length;
@@ -168,7 +178,7 @@
   }
   function write(text) { state.text = field.value = text; ask(); }
   function begin({ things, tone }) {
-    state.things = copy(things); state.tone = tone;
+    Object.assign(state, { things: copy(things), tone, top: 1, left: 1, height: 6, width: 6 });
     list(); write(tell(state.things));
   }
   const pick = items => items[Math.floor(Math.random() * items.length)];
