@@ -174,7 +174,7 @@ def _explain(error):
         return f"the package {error.name} is not installed ({words}): pip install it"
     if isinstance(error, Warning):
         return f"a warning was made an error ({kind}: {words[:300]}): unset PYTHONWARNINGS, or python -W"
-    if isinstance(error, _MENDABLE): return words
+    if isinstance(error, _MENDABLE) or isinstance(error, ImportError) and "pip install" in words: return words
     return (f"unexpected {kind} ({words[:300]}): set VLJEPA_TRACEBACK=1 to see where, and please report it, "
             "as this is a bug")
 
