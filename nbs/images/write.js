@@ -43,7 +43,7 @@
       cursor: grab; touch-action: none; padding: 0; }
     #vljepa-write .hole { border-color: var(--predict); background: none; pointer-events: none; }
     #vljepa-write textarea { width: 100%; font: inherit; padding: .5rem .6rem; border: 1px solid var(--faint); border-left: 4px solid var(--words);
-      border-radius: 4px; background: transparent; color: inherit; box-sizing: border-box; }
+      border-radius: 4px; background: transparent; color: inherit; box-sizing: border-box; field-sizing: content; min-height: 6.2em; }
     #vljepa-write button, #vljepa-write select { font: inherit; font-size: .9em; color: inherit; background: transparent; border: 1px solid var(--faint); border-radius: 4px; padding: .25em .5em; max-width: 100%; }
     #vljepa-write option { color: #222; background: #fff; }
     #vljepa-write button { cursor: pointer; }
@@ -52,6 +52,8 @@
     #vljepa-write .numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .8rem; }
     #vljepa-write .numbers b { display: block; font-size: 1.7rem; line-height: 1.1; font-variant-numeric: tabular-nums; }
     #vljepa-write .numbers span { font-size: .85em; }
+    #vljepa-write .numbers small { display: block; min-height: 1.4em; }
+    #vljepa-write .picture:has([data-part=said]) { background: none; }
     #vljepa-write .words { display: flex; flex-wrap: wrap; gap: .3rem; list-style: none; padding: 0; margin: .4rem 0; }
     #vljepa-write .words li { border: 1px solid var(--faint); border-radius: 4px; padding: .1em .45em; font-size: .9em; }
     #vljepa-write .words li[data-unknown] { border: 2px dashed #D55E00; }
@@ -70,10 +72,11 @@
     <div class="all"><label class="name" style="--dot: var(--words)" for="vljepa-write-text">The sentence that the model reads</label>
       <textarea id="vljepa-write-text" rows="4" spellcheck="false" autocomplete="off"></textarea>
       <div class="line"><button type="button" data-do="true">tell the truth</button><button type="button" data-do="empty">say nothing</button>
-        <button type="button" data-do="color">change a colour</button><button type="button" data-do="swap">swap two things</button></div>
+        <button type="button" data-do="color">change a colour</button><button type="button" data-do="swap">swap two things</button>
+        <button type="button" data-do="whale">say what it does not know</button></div>
       <p class="note" data-say="unknown" role="status"></p></div>
     <div class="all numbers" role="status" aria-live="polite">
-      <div><b data-say="cosine">…</b><span>mean cosine of predicted and true vectors <small data-say="before"></small></span></div>
+      <div><b data-say="cosine">…</b><span>mean cosine of predicted and true vectors</span><small data-say="before"></small></div>
       <div><b data-say="without"></b><span>without a sentence</span></div>
       <div><b data-say="gain"></b><span>what the sentence brings</span></div>
       <div><b data-say="toward"></b><span>cosine with the scene that the sentence describes</span></div></div>
@@ -92,7 +95,7 @@
       <div class="picture"><canvas data-part="said" width="${PIXELS}" height="${PIXELS}" role="img"></canvas></div>
       <p class="note" data-say="said"></p></div>
     <div class="all"><p class="name" style="--dot: var(--words)">Which words matter</p>
-      <ul class="words"></ul><p class="note">Below each word: how much lower the cosine is without it. Computed a moment after the picture.</p></div>
+      <ul class="words"></ul><p class="note">Below each word: how much lower the cosine is without it; where it is negative, higher. Computed a moment after the picture.</p></div>
     <fieldset class="all"><legend>The scene</legend><div data-part="things"></div>
       <div class="line"><button type="button" data-do="add">add a thing</button></div></fieldset>`;
   const find = selector => panel.querySelector(selector), say = (what, text) => { find(`[data-say=${what}]`).textContent = text; };
@@ -125,11 +128,12 @@
     say("share", `${hide.length} of ${SIDE * SIDE} patches hidden`);
     if (other) picture("said", other, `The scene that the sentence describes: ${tell(said)}`);
     else find("[data-part=said]").getContext("2d").clearRect(0, 0, PIXELS, PIXELS);
+    find("[data-part=said]").style.visibility = other ? "" : "hidden";
     say("said", other ? (tell(said) === tell(state.things) ? "That is the true scene." : "Drawn from your words alone.")
       : state.text.trim() ? "Nothing that can be drawn: it takes size, colour, shape and place of each thing." : "There is no sentence.");
     const spot = [image, hide].join(";"), gray = new Uint8Array(hide.length * 3 * patch * patch).fill(128);
     if (!last || last.spot !== spot) fill(image, hide, gray, "The picture; the prediction is being computed");
-    last = { image, hide, spot };
+    last = { image, hide, spot, before: last && last.spot === spot ? root.dataset.cosine : "" };
     panel.dataset.busy = "";
     send({ id: ++asked, image, other, keep, hide, text: state.text, paint: state.paint, start: performance.now() });
   }
@@ -146,7 +150,7 @@
   function show(told) {
     fill(last.image, last.hide, told.painted, `The picture, and in the hole the prediction, cosine ${two(told.cosine)}`);
     delete panel.dataset.busy;
-    say("before", root.dataset.cosine ? `(before: ${two(Number(root.dataset.cosine))})` : "");
+    say("before", last.before ? `before: ${two(Number(last.before))}` : "");
     say("cosine", two(told.cosine)); say("without", two(told.without)); say("gain", three(told.cosine - told.without));
     say("toward", "…");
     say("unknown", told.unknown.length ? `The model does not know ${told.unknown.map(w => `“${w}”`).join(", ")}: it reads letters there, of which it has learned nothing.` : "");
@@ -192,6 +196,7 @@
       const t = things.find(covered) || things[0];
       if (t) { t.color = pick(KINDS.color.filter(c => c !== t.color)); write(tell(things)); }
     },
+    whale: () => write("a tiny pink whale"),
     swap: () => { const things = copy(state.things); if (things.length > 1) { [things[0].place, things[1].place] = [things[1].place, things[0].place]; write(tell(things)); } },
     add: () => { if (free().length) { state.things.push(fresh(pick(free()))); list(); write(tell(state.things)); } } };
 
