@@ -61,7 +61,7 @@
     #vljepa-write fieldset { border: 1px solid var(--faint); border-radius: 4px; margin: 0; padding: .5rem .8rem; min-width: 0; }
     #vljepa-write legend { float: none; width: auto; font-size: .9em; font-weight: 600; padding: 0 .3em; margin: 0; }
     #vljepa-write .line > label { min-width: 0; max-width: 100%; }
-    #vljepa-write [data-busy] :is(.numbers, .words) { opacity: .4; }
+    #vljepa-write [data-busy] .numbers b::after { content: " …"; }
     @container (max-width: 460px) { #vljepa-write .write { grid-template-columns: 1fr 1fr; } #vljepa-write .third { grid-column: 1 / -1; max-width: 50%; } }`;
 
   const panel = document.createElement("div");
