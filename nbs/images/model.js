@@ -1,4 +1,5 @@
-// The tiny model of this book in plain JavaScript: encoders and predictor, one picture at a time, as `engine.export` packs it.
+// The tiny model of this book in plain JavaScript: encoders and predictor, one picture at a time, as `engine.export` packs it. Below it the worker that
+// asks it for a page, and the one question at a time that a page may ask the worker.
 "use strict"
 function vljepaEngine() {                      // one function, so that a page can hand it to a worker as text
 function half(bits) {                          // a number of 16 bits, as float16 has them

@@ -168,7 +168,7 @@
     const items = [...panel.querySelectorAll(".words li")];
     if (items.length === matter.length) items.forEach((li, i) => {
       li.querySelector("small").textContent = "unknown" in li.dataset ? "unknown" : three(matter[i]);
-      li.style.background = matter[i] > 0 ? `rgba(204, 121, 167, ${Math.min(matter[i] * 4, .5)})` : "";
+      li.style.background = matter[i] > 0 && !("unknown" in li.dataset) ? `rgba(204, 121, 167, ${Math.min(matter[i] * 4, .5)})` : "";
     });
     root.dataset.words = matter.length;
   }
