@@ -7,13 +7,14 @@
 
 and, by themselves, loading images, drawing masks, and what might make a step faster.
 
-    python evidence/benchmarks/speed.py
+    python evidence/benchmarks/speed.py --batch 8 64                # 256, too, on a GPU
     python evidence/benchmarks/speed.py --quick
 
 Encoders of the sizes of ViT-B/16 and BERT-base with random weights, noisy JPEGs of 500 x 375 pixels; nothing is downloaded.
-Results go to evidence/benchmarks/results/speed.json with seed, commit and hardware."""
+Results go to evidence/benchmarks/results/speed.json, by hardware and batch, with seed and commit."""
 import argparse
 import copy
+import json
 import os
 import tempfile
 import time
@@ -46,8 +47,8 @@ from vljepa.engine.trainer import Trainer
 RESULTS = Path(__file__).resolve().parent/"results"/"speed.json"
 PREDICTORS = {  # name: fields of the model; the first is the preset's
     f"{form} {depth} x {dim}": dict(form=form, depth=depth, dim=dim, heads=dim // 64) for form, depth, dim in (
-        ("joint", 4, 256), ("joint", 6, 384), ("joint", 4, 384), ("joint", 2, 384), ("joint", 6, 192),
-        ("cross", 4, 256), ("cross", 2, 384), ("cross", 4, 192))}
+        ("cross", 4, 256), ("cross", 2, 384), ("cross", 4, 192),
+        ("joint", 4, 256), ("joint", 6, 384), ("joint", 4, 384), ("joint", 2, 384), ("joint", 6, 192))}
 
 def write_photos(
     folder: Path,  # to be made
@@ -114,7 +115,8 @@ class Bare:
         find = lambda kind: next((m for m in trainer.model.modules() if isinstance(m, kind)), None)
         self.vit, self.bert = find(timm.models.VisionTransformer), find(transformers.BertModel)
         self.predictor = copy.deepcopy(trainer.model.predictor)
-        self.optimizer = torch.optim.AdamW(param_groups(self.predictor, .04), lr=1e-4, betas=(.9, .98))
+        self.optimizer = torch.optim.AdamW(param_groups(self.predictor, .04), lr=1e-4, betas=(.9, .98), fused=True)
+        if trainer.config.compile: self.predictor.compile()
 
     def vision(self,
         images: torch.Tensor,  # [B, 3, 224, 224]
@@ -186,11 +188,13 @@ def make_steps(
     device: str,  # auto or cpu
     predictors: dict[str, dict],  # some of PREDICTORS
     seed: int,  # of the runs
+    compiled: bool,  # whether to time a compiled predictor, too
 ) -> tuple[dict[str, Callable], dict[str, Trainer]]:  # candidates, trainers
     "Every kind of step, ready to be timed."
     base = replace(TRAIN_PRESETS["coco"], data=str(folder/"photos"), train_split="train", val_split="val", val_images=8, batch_size=batch,
                    accumulate=1, device=device, workers=0, seed=seed)
     kinds = {"no cache": {}, "targets and captions stored": dict(cache=True), "everything stored": dict(cache=True, masks=2)}
+    if compiled: kinds["everything stored and compiled"] = dict(cache=True, masks=2, compile=True)
     model = replace(PRESETS["coco"], vision=str(folder/"vit"), text=str(folder/"bert"))
     trainers, steps = {}, {}
     for precision in ("fp32", "bf16"):
@@ -306,34 +310,67 @@ def time_levers(
     return found | {"AdamW, foreach": ratio(times, "AdamW", "AdamW, foreach"), "AdamW, fused": ratio(times, "AdamW", "AdamW, fused"),
                     "channels last, whole ViT": ratio(times, "ViT", "ViT, channels last")}
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=8, help="images in a step (default: 8)")
-    parser.add_argument("--repeats", type=int, default=7, help="rounds (default: 7)")
-    parser.add_argument("--device", choices=("auto", "cpu"), default="auto")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="one round and two predictors, to see that it runs; nothing is written")
-    args = parser.parse_args()
-    repeats, predictors = (1, dict(list(PREDICTORS.items())[:2])) if args.quick else (args.repeats, PREDICTORS)
+def count_operators(
+    trainer: Trainer,  # everything stored; its predictor ends compiled
+) -> dict[str, int]:  # eager, compiled
+    "Operators that a step hands to the device, one after the other; those within others are not counted."
+    batches, counts = [next(trainer.endless())], {}
+    for kind in ("eager", "compiled"):
+        if kind == "compiled": trainer.model.predictor.compile()
+        for _ in range(3): trainer.train_step(batches)
+        with torch.profiler.profile() as seen: trainer.train_step(batches)
+        is_operator, count = lambda event: event.name.startswith("aten::"), 0
+        for event in filter(is_operator, seen.events()):
+            above = event.cpu_parent
+            while above is not None and not is_operator(above): above = above.cpu_parent
+            count += above is None
+        counts[kind] = count
+    return counts
+
+def compare(
+    batch: int,  # images
+    device: str,  # auto or cpu
+    predictors: dict[str, dict],  # some of PREDICTORS
+    repeats: int,  # rounds
+    seed: int,  # of weights, pictures and runs
+) -> dict:  # what speed.json keeps of this batch
+    "Everything that is timed, on one machine with one size of batch."
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name); os.environ["VLJEPA_CACHE"] = str(folder/"cache")
-        write_encoders(folder, args.seed); write_photos(folder/"photos", 4 * args.batch, args.seed)
-        steps, trainers = make_steps(folder, args.batch, args.device, predictors, args.seed)
-        times = in_turn(steps, repeats)
-        first, origin = next(iter(predictors)), "origin, fp32"
-        table = {name: dict(milliseconds=round(float(np.median(t)), 1), images_per_second=round(1e3 * args.batch / float(np.median(t)), 2),
+        write_encoders(folder, seed); write_photos(folder/"photos", 4 * batch, seed)
+        on_gpu = device == "auto" and torch.cuda.is_available()  # where compiling might pay
+        steps, trainers = make_steps(folder, batch, device, predictors, seed, on_gpu)
+        times, first, origin = in_turn(steps, repeats), next(iter(predictors)), "origin, fp32"
+        table = {name: dict(milliseconds=round(float(np.median(t)), 1), images_per_second=round(1e3 * batch / float(np.median(t)), 2),
                             times_as_fast_as_origin=ratio(times, origin, name)) for name, t in times.items()}
         bounds = {name: ratio(times, name, "bound: " + name) for name in times if "bound: " + name in times}
         sizes = {p: count_trained(trainers[f"everything stored, {p}, fp32"].model) for p in predictors}
         plain = trainers[f"no cache, {first}, fp32"]
         vit = next(m for m in plain.model.modules() if isinstance(m, timm.models.VisionTransformer))
-        result = dict(steps=table, over_the_bound=bounds, trained_parameters=sizes,
-                      images_loaded_per_second=time_loading(plain, trainers[f"targets and captions stored, {first}, fp32"]),
-                      masks_per_second=time_masks(10 * repeats),
-                      levers={p: time_levers(trainers[f"everything stored, {first}, {p}"], vit, repeats) for p in ("fp32", "bf16")},
-                      batch=args.batch, rounds=repeats, seed=args.seed, threads=torch.get_num_threads(), provenance=provenance())
-        for name, row in table.items():
+        return dict(steps=table, over_the_bound=bounds, trained_parameters=sizes,
+                    images_loaded_per_second=time_loading(plain, trainers[f"targets and captions stored, {first}, fp32"]),
+                    masks_per_second=time_masks(10 * repeats),
+                    levers={p: time_levers(trainers[f"everything stored, {first}, {p}"], vit, repeats) for p in ("fp32", "bf16")},
+                    operators=count_operators(trainers[f"everything stored, {first}, fp32"]),
+                    batch=batch, rounds=repeats, seed=seed, threads=torch.get_num_threads(), provenance=provenance())
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, nargs="+", default=[8], help="images in a step, one or several sizes (default: 8)")
+    parser.add_argument("--repeats", type=int, default=7, help="rounds (default: 7)")
+    parser.add_argument("--predictors", type=int, default=len(PREDICTORS), help="so many of them (default: all)")
+    parser.add_argument("--device", choices=("auto", "cpu"), default="auto")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="one round and two predictors, to see that it runs; nothing is written")
+    args = parser.parse_args()
+    repeats, count = (1, 2) if args.quick else (args.repeats, args.predictors)
+    for batch in args.batch:
+        result = compare(batch, args.device, dict(list(PREDICTORS.items())[:count]), repeats, args.seed)
+        for name, row in result["steps"].items():
             print(f"{name:<58}{row['milliseconds']:>9.1f} ms{row['times_as_fast_as_origin']:>8.2f} times as fast as the origin")
-        for part in ("over_the_bound", "trained_parameters", "images_loaded_per_second", "masks_per_second", "levers"):
+        for part in ("over_the_bound", "trained_parameters", "images_loaded_per_second", "masks_per_second", "levers", "operators"):
             print(f"{part}:", *(f"  {k}: {v}" for k, v in result[part].items()), sep="\n")
-        if not args.quick: write_json(RESULTS, result)
+        made = result["provenance"]
+        place = f"{made['machine'] if args.device == 'cpu' or made['gpu'] == 'none' else made['gpu']}, batch {batch}"
+        kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+        if not args.quick: write_json(RESULTS, kept | {place: result})

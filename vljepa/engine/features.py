@@ -36,6 +36,12 @@ def positions(data):
     "Where each image of a `Subset` of `CaptionedPictures` stands, readable or not: id -> place."
     return {data.dataset.ids[i]: k for k, i in enumerate(data.indices)}
 
+def answer_key(encoder, *facts):
+    "Fingerprint of an encoder, of what it is asked, and of the half precision of autocast, where that is on."
+    kind = next(encoder.parameters()).device.type
+    half = [torch.get_autocast_dtype(kind)] if torch.is_autocast_enabled(kind) else []
+    return fingerprint(encoder, *facts, *half)
+
 def image_key(data):
     "Fingerprint of preprocessing and bytes of the images of a `Subset` of `CaptionedPictures`, in order."
     files = [data.dataset.paths[i] for i in data.indices]
@@ -86,7 +92,7 @@ def halve(latents):
 def store_images(encoder, data, folder, limit, layers, views, first=0, workers=0, pixels=False):
     "Decode and encode every image of `data` once for the arrays that are not stored yet: a `StoredPart`."
     row, source, n, device = positions(data), image_key(data), len(data), next(encoder.parameters()).device
-    key, config, ids = fingerprint(encoder, source), encoder.data_config, [*row]
+    key, config, ids = answer_key(encoder, source), encoder.data_config, [*row]
     ids = ids if ids and isinstance(ids[0], str) else torch.tensor(ids)
     chosen = [view.number(ids, torch.arange(n)) % len(view.bank) for view in views]  # [n, V] each
     shape = n, encoder.num_patches, encoder.dim
@@ -225,7 +231,7 @@ def store_captions(encoder, captions, max_length, folder, limit):
     words = encoder.tokenizer(lines, truncation=True, max_length=max_length)
     ids = [torch.tensor(x) for x in words["input_ids"]]
     lengths = torch.tensor([len(x) for x in ids])
-    first, key = lengths.cumsum(0) - lengths, fingerprint(encoder, torch.cat(ids), lengths)
+    first, key = lengths.cumsum(0) - lengths, answer_key(encoder, torch.cat(ids), lengths)
     array = Array(f"captions-{key}", (int(lengths.sum()), encoder.dim))
 
     def fill(new):
@@ -251,7 +257,7 @@ def store_features(
     val_views: list[Views] = [],  # Likewise
     texts: Iterable[str] = (),  # More captions, which only measuring shows
 ):
-    "Put stored answers in the place of both encoders, and numbers in the place of images."
+    "Put stored answers in the place of both encoders, asked under the autocast of the caller, if any."
     c = model.config
     if isinstance(model.vision, StoredVision):
         raise ValueError("this model reads stored features already; load it anew")

@@ -126,18 +126,19 @@ def use_stored(model, config):
     if model.text is not None: model.text = StoredShapes(model.text)
 
 def feature_bytes(model, config, images=5000, caption_tokens=14.):
-    "What `store_features` writes: targets, contexts under fixed masks or else pixels, captions."
+    "What `store_run` writes for images (targets, contexts under fixed masks or else pixels); for captions."
     c, m, encoder = config, model.config, model.vision
     train = min(c.train_images or images, images - c.val_images * (c.train_split == c.val_split))
     if train < 1:
         raise ValueError(f"{c.val_images} of {images} images are held out, which leaves none to train on: "
                          "lower --val-images, or raise --images")
-    keep = make_mask(c, encoder.grid)(1, torch.Generator()).keep.shape[1]
     whole = encoder.num_patches * encoder.dim * 2 * len({1, m.target_layers})
-    seen = 0 if m.context == "full" else keep * encoder.dim * 2
+    keep = make_mask(c, encoder.grid)(1, torch.Generator()).keep
+    seen = 0 if m.context == "full" else keep.shape[1] * encoder.dim * 2
     pixels = 3 * math.prod(encoder.image_size) if seen and not c.masks else 0
-    words = 5 * caption_tokens * model.text.dim * 2 if model.text is not None else 0
-    return int(train * (whole + seen * c.masks + pixels + words) + c.val_images * (whole + seen + words))
+    words = caption_tokens * model.text.dim * 2 if model.text is not None else 0
+    words *= 5 * (train + c.val_images) + 2 * c.captions * c.val_images  # blanked and reordered, for controls
+    return int(train * (whole + seen * c.masks + pixels) + c.val_images * (whole + seen)), int(words)
 
 def fake_batch(model, config, one, tokens):
     "What the trainer would be given, without values; `one`: mask of an image, `tokens`: longest caption."
@@ -171,6 +172,7 @@ def plan(
     config: TrainConfig | None = None,  # Training; the `tiny` preset when absent. Device auto means a GPU
     tokens: int = 0,  # Longest caption of a batch; 0 takes the longest that may come
     images: int = 5000,  # In the training split, before any are held out
+    limit: float = math.inf,  # Bytes of the GPU; stored features move there if they leave it most of them
     change: Callable[[VLJEPA], None] | None = None,  # Something else to be done to the model first
     counter: Callable[[], LiveMemory] = LiveMemory,  # Makes what counts
 ) -> Plan:  # Memory, work, disk
@@ -178,7 +180,8 @@ def plan(
     m, c = model_config or PRESETS["tiny"], config or TRAIN_PRESETS["tiny"]
     model, gpu, fake = empty_model(m), c.device != "cpu", FakeTensorMode(allow_non_fake_inputs=True)
     if change: change(model)
-    disk = feature_bytes(model, c, images) if c.cache else 0
+    stored = feature_bytes(model, c, images) if c.cache else ()
+    moved = sum(size for size in stored if gpu and 4 * size < limit - _CUDA)  # as `as_tables` decides
     one = make_mask(c, model.vision.grid)(1, torch.Generator())
     shares, first = mask_shares(one, model.vision.grid), copy.deepcopy(model)
     with fake, counter() as memory:  # in full precision, 64 images at a time
@@ -205,8 +208,8 @@ def plan(
         optimizer.zero_grad()
         memory.peak = Counter()
         flops = rehearse_step(model, c, *batches[0], optimizer, memory)
-    parts = {part: memory.peak[part] for part in _PARTS}
-    return Plan(parts, preparing, flops, c.batch_size * c.accumulate, disk, gpu, shares)
+    parts = {part: memory.peak[part] for part in _PARTS} | ({"features": moved} if moved else {})
+    return Plan(parts, preparing, flops, c.batch_size * c.accumulate, sum(stored), gpu, shares)
 
 def largest_batch(
     model_config: VLJEPAConfig,  # Architecture
@@ -219,7 +222,7 @@ def largest_batch(
     sizes, found = [b for b in range(1, total + 1) if total % b == 0], None
     while sizes:
         own = replace(config, batch_size=b, accumulate=total // b)
-        planned = plan(model_config, own, **options)
+        planned = plan(model_config, own, limit=limit, **options)
         fits = planned.needs <= limit
         if fits: found = own, planned
         sizes = [x for x in sizes if (x > b if fits else x < b)]  # a larger batch takes more
@@ -249,10 +252,9 @@ def format_plan(planned, config, gb, rate=None):
     rows = p.parts | {"a step": sum(p.parts.values()), "before the first step": p.preparing}
     if p.gpu: rows["kept free for CUDA"] = _CUDA
     precision = "full precision" if half is None else str(half).removeprefix("torch.")
-    fits = "fits in" if p.needs <= 1e9 * gb else "does not fit in"
     lines = [f"{c.batch_size} images x {c.accumulate} in {precision} on a {'GPU' if p.gpu else 'CPU'}", "",
              *(f"{name:<24}{size / 1e9:8.2f} GB" for name, size in rows.items()), "",
-             f"{fits} {gb:g} GB: {p.needs / 1e9:.2f} GB needed",
+             f"{'fits' if p.needs <= 1e9 * gb else 'does not fit'} in {gb:g} GB: {p.needs/1e9:.2f} GB needed",
              f"work: {p.flops / 1e12:.2f} TFLOP in a step of {p.images} images"]
     if rate:
         seconds = p.flops / rate
@@ -278,12 +280,10 @@ def vljepa_plan(argv: list[str] | None = None):  # Command line; None takes the 
     "Say what a training run will need: `vljepa_plan --help`."
     parser = make_parser()
     parser.prog, parser.epilog = "vljepa_plan", "example:\n  vljepa_plan --preset coco --gb 4"
-    parser.description = ("Plan a training step's memory, work and disk without taking them: for a GPU, or "
-                          "with --device cpu.")
+    parser.description = "Plan a training step's memory, work and disk: for a GPU, or with --device cpu."
     add = parser.add_argument_group("planning").add_argument
     add("--gb", type=float, default=4, help="memory that there is, in GB of 1,000,000,000 bytes (default: 4)")
-    add("--tflops", type=float,
-        help="TFLOP that the device does in a second (default: measured, where it is here)")
+    add("--tflops", type=float, help="TFLOP that the device does in a second (default: measured here)")
     add("--tokens", type=int, default=0, help="longest caption of a batch (default: --max-tokens)")
     add("--images", type=int, default=5000, help="images of the training split (default: 5000)")
     args = parser.parse_args(argv)
@@ -292,9 +292,9 @@ def vljepa_plan(argv: list[str] | None = None):  # Command line; None takes the 
         if not (value is None or value > 0): raise ValueError(f"--{name} must be above 0, got {value:g}")
     if tokens < 0: raise ValueError(f"--tokens must not be negative, got {tokens}")
     with tempfile.TemporaryDirectory() as folder:  # for a run that will not be
-        _, model_config, config = resolve_run(args, Path(folder))
-    options, device = dict(tokens=tokens, images=images), "cuda" if config.device != "cpu" else "cpu"
-    planned, here = plan(model_config, config, **options), device == "cpu" or torch.cuda.is_available()
-    rate = 1e12 * tflops if tflops else measure_rate(half_precision(config), device) if here else None
-    print(format_plan(planned, config, gb, rate), "", sep="\n")
-    print(format_proposals(model_config, config, gb, **options))
+        _, m, c = resolve_run(args, Path(folder))
+    options, device = dict(tokens=tokens, images=images), "cuda" if c.device != "cpu" else "cpu"
+    planned, here = plan(m, c, limit=1e9 * gb, **options), device == "cpu" or torch.cuda.is_available()
+    rate = 1e12 * tflops if tflops else measure_rate(half_precision(c), device) if here else None
+    print(format_plan(planned, c, gb, rate), "", sep="\n")
+    print(format_proposals(m, c, gb, **options))

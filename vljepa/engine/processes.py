@@ -117,7 +117,9 @@ def vanished(tried, rows, step, root):
                              f"step {step}: bring {root} back, and add --resume")
 
 def explained(error, step):
-    "An error; for what a data-loading process may lack, one that says so in a sentence."
+    "An error; for a compiler, or what a data-loading process may lack, one that says so in a sentence."
+    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return OSError(f"the predictor cannot be compiled here ({first_line(error)}): leave out --compile")
     known = {"shared memory": "lack shared memory|start Docker with --shm-size=1g or --ipc=host",
              "ancdata": "may not open so many files|raise the limit with `ulimit -n 4096`",
              "Too many open files": "may not open so many files|raise the limit with `ulimit -n 4096`",
@@ -253,6 +255,7 @@ def prepare(accelerator, model, train, val, config, half):
     sharded = accelerator.distributed_type == DistributedType.FSDP  # its units want weights of one precision
     save_memory(model, None if sharded else half, config.recompute)
     if sharded and model.adapted: model.target.average = copy.deepcopy(model.target.average)  # shares nothing
+    if config.compile: model.predictor.compile()  # in place: names and checkpoints stay as they are
     groups = param_groups(model, config.weight_decay)
     optimizer = torch.optim.AdamW(groups, config.lr, (.9, .98), fused=True)
     wrapped, *others = accelerator.prepare(model, optimizer, train, val)

@@ -60,6 +60,7 @@ class TrainConfig:
     max_tokens: int = 64  # Captions are cut to so many tokens, or to what the text encoder reads
     precision: str = "auto"  # fp32, bf16 or fp16; auto is bf16 or fp16 on a GPU, fp32 elsewhere
     recompute: bool = False  # Compute the inside of a block again for its gradient: less memory, more time
+    compile: bool = False  # Compile the predictor with torch.compile: for long runs on a GPU
     device: str = "auto"  # auto takes a GPU where there is one; cpu does not
     seed: int = 0  # Seed of everything random
     workers: int = 0  # Data-loading processes
@@ -107,7 +108,7 @@ def trained_parts(model):
 # %% ../../nbs/engine/E09_runs.ipynb #c054
 VERSION = 3  # Of config.json
 # What may change when a run goes on: where and how it runs, what is written, and how long it is.
-MAY_CHANGE = "data device workers cache_gb log_every eval_every save_every track steps".split()
+MAY_CHANGE = "data compile device workers cache_gb log_every eval_every save_every track steps".split()
 
 def differing(a, b):
     "The first setting in which two pairs of configurations differ and must not: name and both values."

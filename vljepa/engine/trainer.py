@@ -57,6 +57,7 @@ class Trainer(Learner):
         check_settings(self.run, given.config if isinstance(given, VLJEPA) else given, c)
         self.accelerator = acc = make_accelerator(c, self.run, accelerator)
         self.own, self.lock, self.sizes = accelerator is None, None, None
+        self.half = dict(bf16=torch.bfloat16, fp16=torch.float16).get(pick_precision(c, accelerator))
         self.seconds, self.skipped, self.alarms, self.best = 0., SkipBroken(), Alarms(c.warmup), None
         self.clock = Clock()
         with acc.main_process_first(): self.root = find_data(c)  # one process writes, the others find
@@ -72,10 +73,9 @@ class Trainer(Learner):
         self.captions = loader_controls(val, model.text and model.text.tokenizer)
         if c.cache:
             views = (self.fixed, self.fixed_numbers, self.bank)
-            with acc.main_process_first(): store_run(model, train, val, c, *views, self.captions)
+            with acc.main_process_first(), self._autocast(): store_run(model, train, val, c, *views, self.captions)
         self.position = positions(val.dataset)
         self.sampler, self.means = train.sampler, loader_means(model, train)
-        self.half = dict(bf16=torch.bfloat16, fp16=torch.float16).get(pick_precision(c, accelerator))
         self.wrapped, optimizer, self.train, self.val = prepare(acc, model, train, val, c, self.half)
         super().__init__(model, self.train, masker, LOSSES[c.loss], optimizer, run_schedule(c, model.config),
                          callbacks, c.steps, c.accumulate, c.clip, c.seed)
