@@ -151,7 +151,7 @@ def fake_batch(model, config, one, tokens):
 
 # %% ../../nbs/engine/E22_plan.ipynb #c025
 _PARTS = "weights", "optimiser", "batch", "activations", "gradients"  # all that the backward pass makes
-_CUDA = 500_000_000  # CUDA's context and its libraries' workspaces: .3 to .5 GB as a rule, not measured here
+_BLAS, _CUDA = 100_000_000, 400_000_000  # its workspaces, as on an H200; the context, .3 to .8 GB
 
 @dataclass
 class Plan:
@@ -181,7 +181,6 @@ def plan(
     model, gpu, fake = empty_model(m), c.device != "cpu", FakeTensorMode(allow_non_fake_inputs=True)
     if change: change(model)
     stored = feature_bytes(model, c, images) if c.cache else ()
-    moved = sum(size for size in stored if gpu and 4 * size < limit - _CUDA)  # as `as_tables` decides
     one = make_mask(c, model.vision.grid)(1, torch.Generator())
     shares, first = mask_shares(one, model.vision.grid), copy.deepcopy(model)
     with fake, counter() as memory:  # in full precision, 64 images at a time
@@ -208,8 +207,9 @@ def plan(
         optimizer.zero_grad()
         memory.peak = Counter()
         flops = rehearse_step(model, c, *batches[0], optimizer, memory)
-    parts = {part: memory.peak[part] for part in _PARTS} | ({"features": moved} if moved else {})
-    return Plan(parts, preparing, flops, c.batch_size * c.accumulate, sum(stored), gpu, shares)
+    more = dict(workspaces=_BLAS * gpu, features=sum(s for s in stored if gpu and 4 * s < limit - _CUDA))
+    parts = {part: memory.peak[part] for part in _PARTS} | {name: size for name, size in more.items() if size}
+    return Plan(parts, preparing + _BLAS * gpu, flops, c.batch_size * c.accumulate, sum(stored), gpu, shares)
 
 def largest_batch(
     model_config: VLJEPAConfig,  # Architecture

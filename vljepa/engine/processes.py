@@ -119,7 +119,8 @@ def vanished(tried, rows, step, root):
 def explained(error, step):
     "An error; for a compiler, or what a data-loading process may lack, one that says so in a sentence."
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-        return OSError(f"the predictor cannot be compiled here ({first_line(error)}): leave out --compile")
+        return OSError(f"the predictor cannot be compiled here ({first_line(error)}): leave out --compile, "
+                       "or say --no-compile where a run goes on")
     known = {"shared memory": "lack shared memory|start Docker with --shm-size=1g or --ipc=host",
              "ancdata": "may not open so many files|raise the limit with `ulimit -n 4096`",
              "Too many open files": "may not open so many files|raise the limit with `ulimit -n 4096`",

@@ -72,8 +72,8 @@ class Trainer(Learner):
         self.facts, self.marks = data_facts(train, val), self.marks | data_marks(train.dataset, val.dataset)
         self.captions = loader_controls(val, model.text and model.text.tokenizer)
         if c.cache:
-            views = (self.fixed, self.fixed_numbers, self.bank)
-            with acc.main_process_first(), self._autocast(): store_run(model, train, val, c, *views, self.captions)
+            views = self.fixed, self.fixed_numbers, self.bank, self.captions
+            with acc.main_process_first(), self._autocast(): store_run(model, train, val, c, *views)
         self.position = positions(val.dataset)
         self.sampler, self.means = train.sampler, loader_means(model, train)
         self.wrapped, optimizer, self.train, self.val = prepare(acc, model, train, val, c, self.half)
