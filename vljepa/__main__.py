@@ -6,10 +6,10 @@ import vljepa
 
 def choose_waiting():
     "Where other programs need the cores, let threads that wait for each other sleep and not spin: same results, sooner."
-    cores = idle = os.cpu_count()
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    with suppress(OSError, RuntimeError): idle *= 1 - psutil.cpu_percent(interval=.2) / 100  # not every sandbox tells
-    if (int(asked) if asked.isdigit() else cores) > idle + .5: os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    with suppress(Exception):  # not every system tells, and the default is right everywhere
+        cores, asked = os.cpu_count(), os.environ.get("OMP_NUM_THREADS", "")
+        idle = cores * (1 - psutil.cpu_percent(interval=.2) / 100)
+        if (int(asked) if asked.isdigit() else cores) > idle + .5: os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 choose_waiting()
 
